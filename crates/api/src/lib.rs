@@ -1,0 +1,1 @@
+//! HTTP: twins, history, events, stream, metrics, the overview page.

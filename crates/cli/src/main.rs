@@ -1,0 +1,3 @@
+//! The `gemelli` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The outside: payload mapping of foreign topics and files.

@@ -1,0 +1,1 @@
+//! Where twins live: the pure, deterministic fold of records into state.

@@ -1,0 +1,1 @@
+//! Topics of events: `ktwin/<category>/<interface>/<instance>`, in both spellings.

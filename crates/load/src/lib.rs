@@ -1,0 +1,1 @@
+//! Device simulator, reference values and load generators.

@@ -1,0 +1,1 @@
+//! Manifests: the one form in which objects are written, applied and shown.

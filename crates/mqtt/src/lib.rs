@@ -1,0 +1,1 @@
+//! MQTT packets, codec and client, without IO.

@@ -1,0 +1,1 @@
+//! The durable log, snapshots and history.
