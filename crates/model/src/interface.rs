@@ -6,7 +6,7 @@
 
 use crate::{InterfaceId, Schema, Value};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// An interface as its author wrote it: own members only, inheritance not yet applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Interface {
     /// Parts, each of another interface.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<Component>,
+    /// Named tables that its derived properties read; inherited as members are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<Arc<str>, Table>,
     /// Which clock ages, windows and timers follow.
     #[serde(default)]
     pub time: Clock,
@@ -232,6 +235,65 @@ pub struct Component {
     pub name: Arc<str>,
     /// The interface of the part.
     pub interface: InterfaceId,
+}
+
+/// A table of breakpoints, read by `interpolate(x, name)` and `classify(x, name)`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Table {
+    /// Who publishes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Arc<str>>,
+    /// Which edition of it this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edition: Option<Arc<str>>,
+    /// Unit of the numbers that are looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Arc<str>>,
+    /// What a number above the last row gets.
+    #[serde(default, skip_serializing_if = "Beyond::is_absent")]
+    pub above: Beyond,
+    /// Its rows, in rising order.
+    pub rows: Vec<Row>,
+}
+
+/// A row of a [`Table`]: a range of numbers, both ends included, and what belongs to it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Row {
+    /// Where the range begins.
+    pub from: f64,
+    /// Where it ends; up to the next row, or without end, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<f64>,
+    /// What `interpolate` gives at `from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// What `interpolate` gives at `to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// What `classify` gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Value>,
+}
+
+/// What a number outside all rows gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Beyond {
+    /// Nothing: the result is undefined.
+    #[default]
+    Absent,
+    /// What the nearest end of the table has.
+    Clamp,
+    /// The nearest row, its line drawn on.
+    Extend,
+}
+
+impl Beyond {
+    fn is_absent(&self) -> bool {
+        *self == Self::Absent
+    }
 }
 
 /// Which clock ages, windows and timers of an interface follow.

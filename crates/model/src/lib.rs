@@ -6,7 +6,10 @@
 pub mod id;
 pub mod interface;
 pub mod manifest;
+pub mod nearest;
+pub mod resolve;
 pub mod schema;
+pub mod time;
 pub mod value;
 
 pub use id::{InterfaceId, TwinId};

@@ -1,5 +1,9 @@
 //! Schemas: what a value may be.
 
+mod check;
+
+pub use check::{MAX_DEPTH, Mismatch};
+
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
