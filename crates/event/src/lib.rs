@@ -3,6 +3,7 @@
 //! Plain data, parsing and encoding. No IO, no clock.
 
 pub mod cloudevent;
+pub mod codec;
 pub mod record;
 pub mod topic;
 
