@@ -1,1 +1,25 @@
 //! Where twins live: the pure, deterministic fold of records into state.
+//!
+//! [`Engine::step`] folds one [`gemelli_event::Record`]; [`Engine::flush`] and [`Engine::settle`]
+//! say which further records the steps make necessary. The same records in the same order give the
+//! same state on every machine, live and on replay: no clock, no randomness, no IO, no task. What
+//! readers see is a [`View`], an immutable picture that shares its parts with the state.
+//!
+//! Stops for a reader: `engine.rs` (the owner of all twins), `step.rs` (what a record does),
+//! `command/` (one API command a file), `rollup.rs` (values computed over related twins).
+
+pub mod expr;
+
+mod definitions;
+mod engine;
+mod limits;
+mod lifecycle;
+mod verdict;
+mod view;
+
+pub use definitions::{Compiled, Definitions};
+pub use engine::{Counters, Emission, Engine};
+pub use lifecycle::Lifecycle;
+pub use limits::Limits;
+pub use verdict::{Damaged, Rejection, Verdict};
+pub use view::{EdgeRef, Member, TwinRef, View};

@@ -1,0 +1,2 @@
+//! The tree that runs.
+pub(super) struct Node;
