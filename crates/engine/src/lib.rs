@@ -8,6 +8,7 @@
 //! Stops for a reader: `engine.rs` (the owner of all twins), `step.rs` (what a record does),
 //! `command/` (one API command a file), `rollup.rs` (values computed over related twins).
 
+pub mod aggregate;
 pub mod expr;
 
 mod definitions;
