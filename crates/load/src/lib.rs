@@ -1,1 +1,11 @@
 //! Device simulator, reference values and load generators.
+//!
+//! The city's devices ([`fleet`]), what they report and when ([`workload`], [`payload`]), and what
+//! the twins must come to ([`reference`]). Everything but the network side follows from a seed.
+//! Nothing here shares code with the engine.
+
+pub mod chance;
+pub mod fleet;
+pub mod payload;
+pub mod reference;
+pub mod workload;
