@@ -4,10 +4,17 @@
 //! Bytes come in, packets go out, and back. This crate never opens a socket, never asks for the time
 //! and never starts a task. It hides the codec crate that it uses for the rare packets.
 
+pub mod client;
+pub mod codec;
+pub mod packet;
 pub mod properties;
+pub mod topic;
 
 mod reason;
 
+pub use client::Client;
+pub use codec::{Codec, Outgoing};
+pub use packet::{Packet, Qos, Version};
 pub use reason::Reason;
 
 /// Bytes that are no packet, or a packet that the protocol forbids.

@@ -262,7 +262,7 @@ fn binary<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
     Ok(first)
 }
 
-fn text<'a>(bytes: &mut &'a [u8]) -> Result<&'a str, Malformed> {
+pub(crate) fn text<'a>(bytes: &mut &'a [u8]) -> Result<&'a str, Malformed> {
     let text = std::str::from_utf8(binary(bytes)?).map_err(|_| Malformed::new("a text that is not UTF-8"))?;
     if text.contains('\0') {
         return Err(Malformed::new("a text with a null character"));
