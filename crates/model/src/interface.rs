@@ -319,7 +319,10 @@ pub struct Routing {
 
 impl Default for Routing {
     fn default() -> Self {
-        Self { persist_real: true, persist_virtual: true }
+        Self {
+            persist_real: true,
+            persist_virtual: true,
+        }
     }
 }
 

@@ -6,7 +6,9 @@
 
 use crate::{
     Interface, InterfaceId, Schema, Value,
-    interface::{Clock, Command, Component, Fidelity, Property, Relationship, Routing, Telemetry},
+    interface::{
+        Clock, Command, Component, Fidelity, Property, Relationship, Routing, Table, Telemetry,
+    },
     schema::Mismatch,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -32,6 +34,8 @@ pub struct Resolved {
     pub relationships: Vec<Inherited<Relationship>>,
     /// Parts.
     pub components: Vec<Inherited<Component>>,
+    /// Tables of breakpoints.
+    pub tables: BTreeMap<Arc<str>, Table>,
     /// [`Clock::Event`] if it or an ancestor says so.
     pub time: Clock,
     /// Its own.
@@ -338,6 +342,7 @@ fn assemble(own: &Interface, order: &[&Interface]) -> Result<Resolved, Vec<Fault
         commands: Vec::new(),
         relationships: Vec::new(),
         components: Vec::new(),
+        tables: BTreeMap::new(),
         time: if order.iter().any(|i| i.time == Clock::Event) {
             Clock::Event
         } else {
@@ -392,6 +397,7 @@ fn assemble(own: &Interface, order: &[&Interface]) -> Result<Resolved, Vec<Fault
             }
         }
     }
+    names.faults.extend(tables(&mut whole.tables, own, order));
     if names.seen.len() > MAX_MEMBERS {
         names.faults.push(Fault::TooMany {
             interface: own.id.clone(),
@@ -402,6 +408,30 @@ fn assemble(own: &Interface, order: &[&Interface]) -> Result<Resolved, Vec<Fault
     } else {
         Err(names.faults)
     }
+}
+
+/// Collects tables, which have names of their own; says which differ under one name.
+fn tables(
+    all: &mut BTreeMap<Arc<str>, Table>,
+    own: &Interface,
+    order: &[&Interface],
+) -> Vec<Fault> {
+    let mut from: BTreeMap<&Arc<str>, &InterfaceId> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for interface in order {
+        for (name, table) in &interface.tables {
+            let first = *from.entry(name).or_insert(&interface.id);
+            if all.entry(name.clone()).or_insert_with(|| table.clone()) != table {
+                faults.push(Fault::Conflict {
+                    interface: own.id.clone(),
+                    name: name.clone(),
+                    first: first.clone(),
+                    second: interface.id.clone(),
+                });
+            }
+        }
+    }
+    faults
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -444,105 +474,4 @@ impl<'a> Names<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    /// `name < parent parent: member:schema member:schema`, one interface a line.
-    fn interfaces(text: &str) -> BTreeMap<InterfaceId, Interface> {
-        text.lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .map(|line| {
-                let (head, members) = line.split_once(" : ").unwrap_or((line, ""));
-                let (name, parents) = head.split_once(" < ").unwrap_or((head, ""));
-                let properties: Vec<_> = members
-                    .split_whitespace()
-                    .map(|m| m.split_once(':').unwrap())
-                    .map(|(name, schema)| serde_json::json!({"name": name, "schema": schema}))
-                    .collect();
-                let extends: Vec<_> = parents.split_whitespace().collect();
-                let json = serde_json::json!({"extends": extends, "properties": properties});
-                let mut interface: Interface = serde_json::from_value(json).unwrap();
-                interface.id = name.trim().into();
-                (interface.id.clone(), interface)
-            })
-            .collect()
-    }
-
-    fn members(text: &str, of: &str) -> String {
-        match all(&interfaces(text)) {
-            Ok(resolved) => {
-                let one = &resolved[of];
-                let members: Vec<_> = one
-                    .members
-                    .iter()
-                    .map(|m| format!("{} from {}", m.name(), m.from))
-                    .collect();
-                members.join(", ")
-            }
-            Err(faults) => {
-                let lines: Vec<_> = faults
-                    .iter()
-                    .map(|f| format!("{}: {f}", f.code()))
-                    .collect();
-                lines.join("\n")
-            }
-        }
-    }
-
-    #[test]
-    fn members_come_ancestors_first_and_know_where_they_come_from() {
-        let diamond = "thing : name:string
-            device < thing : battery:double
-            sensor < thing : unit:string
-            thermometer < device sensor : temperature:double";
-        assert_eq!(
-            members(diamond, "thermometer"),
-            "name from thing, battery from device, unit from sensor, temperature from thermometer"
-        );
-    }
-
-    #[test]
-    fn faults_name_the_interfaces() {
-        for (text, wanted) in [
-            (
-                "a < b",
-                "unknown-interface: interface a extends b, which does not exist",
-            ),
-            (
-                "a < b\n b < a",
-                "inheritance-cycle: interface a extends itself: a -> b -> a\n\
-                 inheritance-cycle: interface b extends itself: b -> a -> b",
-            ),
-            (
-                "a : x:double\n b < a : x:string",
-                "duplicate-id: interface b gets two different members named x: from a and from b",
-            ),
-            (
-                "a : x:double x:long",
-                "duplicate-id: interface a gets two different members named x: from a and from a",
-            ),
-        ] {
-            assert_eq!(members(text, "a"), wanted);
-        }
-        assert_eq!(members("a : x:double\n b < a : x:double", "b"), "x from a");
-    }
-
-    #[test]
-    fn ancestry_is_bounded() {
-        let chain: Vec<String> = (0..40).map(|n| format!("i{n} < i{}", n + 1)).collect();
-        let mut text = chain.join("\n");
-        text.push_str("\ni40 : x:double");
-        assert!(
-            members(&text, "i0")
-                .contains("limit-reached: interface i0 has more than 32 generations")
-        );
-    }
-
-    #[test]
-    fn members_are_bounded() {
-        let many: String = (0..=MAX_MEMBERS).map(|n| format!(" m{n}:double")).collect();
-        assert!(members(&format!("a :{many}"), "a").contains("limit-reached"));
-    }
-}
+mod tests;

@@ -223,7 +223,10 @@ mod tests {
         let text = r#"{"a":1,"b":[1.5,null,true],"c":{"d":"x"},"e":9223372036854775807}"#;
         let value: Value = serde_json::from_str(text).unwrap();
         assert_eq!(value.to_string(), text);
-        assert_eq!(value, Value::from(&serde_json::from_str::<serde_json::Value>(text).unwrap()));
+        assert_eq!(
+            value,
+            Value::from(&serde_json::from_str::<serde_json::Value>(text).unwrap())
+        );
     }
 
     #[test]
