@@ -4,8 +4,10 @@
 //! the twins must come to ([`reference`]). Everything but the network side follows from a seed.
 //! Nothing here shares code with the engine.
 
+pub mod bench;
 pub mod chance;
 pub mod fleet;
 pub mod payload;
+pub mod process;
 pub mod reference;
 pub mod workload;

@@ -1,0 +1,5 @@
+//! The load crate against real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod mosquitto;
