@@ -124,8 +124,10 @@ impl Program {
     /// # Errors
     /// A value has the wrong kind, a whole number overflows or is divided by zero, or a limit is met.
     pub fn eval(&self, scope: &dyn Scope) -> Result<Value, Error> {
-        eval::run(&self.root, &self.members, self.locals, scope)
-            .map_err(|fault| fault.located(&self.source))
+        match eval::run(&self.root, &self.members, self.locals, scope) {
+            Ok(value) => Ok(value),
+            Err(fault) => fault.located(&self.source).map_or(Ok(Value::Null), Err),
+        }
     }
 
     /// The members that it reads in any way, each once, in the order in which they first stand.

@@ -1,5 +1,464 @@
-//! Runs the tree.
-use super::*;
-pub(super) struct Fault;
-impl Fault { pub(super) fn located(self, _source: &str) -> Error { Error { message: String::new(), line: 1, column: 1, remedy: String::new() } } }
-pub(super) fn run(_n: &node::Node, _m: &[Arc<str>], _l: usize, _s: &dyn Scope) -> Result<Value, Fault> { Ok(Value::Null) }
+//! Runs the tree of an expression.
+
+use super::{
+    Error, MAX_STEPS, Scope, Table,
+    functions::{self, article, order},
+    names::Numbers,
+    node::{Each, Kind, Node, Operator, Question, Relation, Walk},
+};
+use gemelli_model::Value;
+use std::{cmp::Ordering, sync::Arc};
+
+/// Bytes of a joined text that count as one step.
+const BYTES_PER_STEP: usize = 64;
+
+/// Why a part of an expression has no value.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It reads something that is absent.
+    Undefined,
+    /// It is wrong for these values.
+    Wrong(Box<Wrong>),
+}
+
+/// What is wrong, and where in the source, in bytes.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    at: u32,
+    message: String,
+    remedy: &'static str,
+}
+
+impl Fault {
+    pub fn wrong(at: u32, message: String, remedy: &'static str) -> Self {
+        Self::Wrong(Box::new(Wrong { at, message, remedy }))
+    }
+
+    pub fn overflow(at: u32) -> Self {
+        Self::wrong(at, "a whole number overflows 64 bits".to_owned(), "compute with double(x)")
+    }
+
+    /// With line and column; none if it is merely undefined.
+    pub fn located(self, source: &str) -> Option<Error> {
+        match self {
+            Self::Undefined => None,
+            Self::Wrong(wrong) => {
+                let (line, column) = position(source, wrong.at);
+                Some(Error { message: wrong.message, line, column, remedy: wrong.remedy.to_owned() })
+            }
+        }
+    }
+}
+
+/// Line and column of a byte of the source, both from 1.
+pub(super) fn position(source: &str, at: u32) -> (u32, u32) {
+    let before = source.char_indices().take_while(|(i, _)| *i < at as usize);
+    before.fold((1, 1), |(line, column), (_, c)| if c == '\n' { (line + 1, 1) } else { (line, column + 1) })
+}
+
+/// Runs an expression; a result that is not finite is undefined.
+pub(super) fn run(
+    root: &Node,
+    members: &[Arc<str>],
+    locals: usize,
+    scope: &dyn Scope,
+) -> Result<Value, Fault> {
+    let mut run = Run { members, scope, locals: vec![Value::Null; locals], steps: 0 };
+    match run.eval(root)? {
+        Value::Double(x) if !x.is_finite() => Err(Fault::Undefined),
+        value => Ok(value),
+    }
+}
+
+struct Run<'a> {
+    members: &'a [Arc<str>],
+    scope: &'a dyn Scope,
+    locals: Vec<Value>,
+    steps: u32,
+}
+
+impl Run<'_> {
+    fn eval(&mut self, node: &Node) -> Result<Value, Fault> {
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            return Err(Fault::wrong(
+                node.at,
+                format!("more than {MAX_STEPS} steps"),
+                "walk over fewer elements",
+            ));
+        }
+        match &node.kind {
+            Kind::Constant(value) => Ok(value.clone()),
+            Kind::Member(index, numbers) => {
+                let name = self.members.get(*index).ok_or(Fault::Undefined)?;
+                read(self.scope.get_at(*index, name), *numbers)
+            }
+            Kind::Previous(index, numbers) => {
+                let name = self.members.get(*index).ok_or(Fault::Undefined)?;
+                read(self.scope.prev(name), *numbers)
+            }
+            Kind::Since(index) => {
+                let name = self.members.get(*index).ok_or(Fault::Undefined)?;
+                self.scope.since_ms(name).map(Value::Int).ok_or(Fault::Undefined)
+            }
+            Kind::Now => Ok(Value::Int(self.scope.now_ms())),
+            Kind::Local(index) => self.locals.get(*index).cloned().ok_or(Fault::Undefined),
+            Kind::Defined(of) => match self.eval(of) {
+                Ok(value) => Ok(Value::Bool(!value.is_null())),
+                Err(Fault::Undefined) => Ok(Value::Bool(false)),
+                Err(wrong) => Err(wrong),
+            },
+            Kind::Field(of, name, json) => {
+                let of = self.eval(of)?;
+                match &of {
+                    Value::Object(_) => read(of.get(name).cloned(), numbers(*json)),
+                    other => Err(Fault::wrong(
+                        node.at,
+                        format!("{} has no field `{name}`", article(other)),
+                        "check what the member holds",
+                    )),
+                }
+            }
+            Kind::Element(pair, json) => {
+                let [of, index] = &**pair;
+                let (of, index) = (self.eval(of)?, self.eval(index)?);
+                element(&of, &index, *json, node.at)
+            }
+            Kind::Not(of) => match self.eval(of)? {
+                Value::Bool(b) => Ok(Value::Bool(!b)),
+                other => Err(not_true_or_false(&other, node.at)),
+            },
+            Kind::Negative(of) => match self.eval(of)? {
+                Value::Double(x) => Ok(Value::Double(-x)),
+                Value::Int(n) => n.checked_neg().map(Value::Int).ok_or_else(|| Fault::overflow(node.at)),
+                other => Err(Fault::wrong(
+                    node.at,
+                    format!("`-` takes a number, not {}", article(&other)),
+                    "check what the member holds",
+                )),
+            },
+            Kind::Arithmetic(operator, pair) => {
+                let [a, b] = &**pair;
+                let (a, b) = (self.eval(a)?, self.eval(b)?);
+                let result = arithmetic(*operator, &a, &b, node.at)?;
+                match &result {
+                    Value::Text(text) => self.count(text.len() / BYTES_PER_STEP, node.at)?,
+                    Value::Array(items) => self.count(items.len(), node.at)?,
+                    _ => {}
+                }
+                Ok(result)
+            }
+            Kind::Order(relation, pair) => {
+                let [a, b] = &**pair;
+                let (a, b) = (self.eval(a)?, self.eval(b)?);
+                compare(*relation, &a, &b, node.at)
+            }
+            Kind::Equal(pair, negated) => {
+                let [a, b] = &**pair;
+                let equal = self.eval(a)? == self.eval(b)?;
+                Ok(Value::Bool(equal != *negated))
+            }
+            Kind::In(pair) => {
+                let [what, of] = &**pair;
+                let (what, of) = (self.eval(what)?, self.eval(of)?);
+                self.contained(&what, &of, node.at)
+            }
+            Kind::And(pair) => self.short_circuit(pair, false),
+            Kind::Or(pair) => self.short_circuit(pair, true),
+            Kind::Choice(parts) => {
+                let [condition, yes, no] = &**parts;
+                match self.eval(condition)? {
+                    Value::Bool(true) => self.eval(yes),
+                    Value::Bool(false) => self.eval(no),
+                    other => Err(not_true_or_false(&other, condition.at)),
+                }
+            }
+            Kind::List(items) => {
+                let items: Result<Vec<Value>, Fault> = items.iter().map(|i| self.eval(i)).collect();
+                Ok(Value::Array(items?.into()))
+            }
+            Kind::Object(fields) => {
+                let fields: Result<Vec<_>, Fault> = fields
+                    .iter()
+                    .map(|(name, value)| Ok((name.clone(), self.eval(value)?)))
+                    .collect();
+                Ok(Value::Object(fields?.into()))
+            }
+            Kind::Call(function, arguments) => self.call(*function, arguments, node.at),
+            Kind::Lookup(question, x, table) => {
+                let x = self.eval(x)?;
+                look_up(*question, &x, table, node.at)
+            }
+            Kind::LookupIn(question, pair) => {
+                let [x, rows] = &**pair;
+                let (x, rows) = (self.eval(x)?, self.eval(rows)?);
+                let table = match &rows {
+                    Value::Array(rows) => Table::from_list(rows),
+                    _ => None,
+                };
+                let table = table.ok_or_else(|| malformed_table(node.at))?;
+                look_up(*question, &x, &table, node.at)
+            }
+            Kind::Each(each) => self.walk(each, node.at),
+        }
+    }
+
+    /// `&&` where `decisive` is false, `||` where it is true: a side that decides makes up for a
+    /// side that is undefined or wrong, as CEL has it.
+    fn short_circuit(&mut self, pair: &[Node; 2], decisive: bool) -> Result<Value, Fault> {
+        let [a, b] = pair;
+        let left = self.truth(a);
+        if matches!(left, Ok(l) if l == decisive) {
+            return Ok(Value::Bool(decisive));
+        }
+        match (left, self.truth(b)) {
+            (_, Ok(right)) if right == decisive => Ok(Value::Bool(decisive)),
+            (Err(fault), _) | (_, Err(fault)) => Err(fault),
+            _ => Ok(Value::Bool(!decisive)),
+        }
+    }
+
+    fn truth(&mut self, node: &Node) -> Result<bool, Fault> {
+        match self.eval(node)? {
+            Value::Bool(b) => Ok(b),
+            other => Err(not_true_or_false(&other, node.at)),
+        }
+    }
+
+    fn call(
+        &mut self,
+        function: functions::Function,
+        arguments: &[Node],
+        at: u32,
+    ) -> Result<Value, Fault> {
+        if let [only] = arguments
+            && !function.skips_absent()
+        {
+            return function.call(&[self.eval(only)?], at);
+        }
+        let mut values = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            match self.eval(argument) {
+                Ok(value) => values.push(value),
+                Err(Fault::Undefined) if function.skips_absent() => continue,
+                Err(fault) => return Err(fault),
+            }
+            if function == functions::Function::Coalesce {
+                break;
+            }
+        }
+        function.call(&values, at)
+    }
+
+    fn contained(&mut self, what: &Value, of: &Value, at: u32) -> Result<Value, Fault> {
+        match (of, what) {
+            (Value::Array(items), _) => {
+                self.count(items.len(), at)?;
+                Ok(Value::Bool(items.iter().any(|item| item == what)))
+            }
+            (Value::Object(_), Value::Text(name)) => Ok(Value::Bool(of.get(name).is_some())),
+            _ => Err(Fault::wrong(
+                at,
+                format!("`in` looks into a list or an object, not into {}", article(of)),
+                "write a list on its right",
+            )),
+        }
+    }
+
+    fn count(&mut self, elements: usize, at: u32) -> Result<(), Fault> {
+        self.steps = self.steps.saturating_add(u32::try_from(elements).unwrap_or(u32::MAX));
+        if self.steps > MAX_STEPS {
+            return Err(Fault::wrong(
+                at,
+                format!("more than {MAX_STEPS} steps"),
+                "walk over fewer elements",
+            ));
+        }
+        Ok(())
+    }
+
+    fn walk(&mut self, each: &Each, at: u32) -> Result<Value, Fault> {
+        let items: Arc<[Value]> = match self.eval(&each.range)? {
+            Value::Array(items) => items,
+            Value::Object(fields) => fields.iter().map(|(name, _)| Value::Text(name.clone())).collect(),
+            other => {
+                return Err(Fault::wrong(
+                    at,
+                    format!("only lists and objects have elements, not {}", article(&other)),
+                    "check what the member holds",
+                ));
+            }
+        };
+        let mut made = Vec::new();
+        let mut found = 0usize;
+        let mut fault = None;
+        for item in items.iter() {
+            if let Some(local) = self.locals.get_mut(each.local) {
+                *local = item.clone();
+            }
+            let taken = match &each.test {
+                Some(test) => self.truth(test),
+                None => Ok(true),
+            };
+            match (each.walk, taken) {
+                (Walk::All, Ok(false)) => return Ok(Value::Bool(false)),
+                (Walk::Exists, Ok(true)) => return Ok(Value::Bool(true)),
+                // As with && and ||, a later element may still decide.
+                (Walk::All | Walk::Exists, Err(f)) => fault = fault.or(Some(f)),
+                (_, Err(f)) => return Err(f),
+                (Walk::ExistsOne, Ok(true)) => found += 1,
+                (Walk::Filter, Ok(true)) => made.push(item.clone()),
+                (Walk::Map, Ok(true)) => {
+                    if let Some(make) = &each.make {
+                        made.push(self.eval(make)?);
+                    }
+                }
+                _ => {}
+            }
+        }
+        match (each.walk, fault) {
+            (_, Some(fault)) => Err(fault),
+            (Walk::All, None) => Ok(Value::Bool(true)),
+            (Walk::Exists, None) => Ok(Value::Bool(false)),
+            (Walk::ExistsOne, None) => Ok(Value::Bool(found == 1)),
+            (Walk::Map | Walk::Filter, None) => Ok(Value::Array(made.into())),
+        }
+    }
+}
+
+fn numbers(json: bool) -> Numbers {
+    if json { Numbers::Double } else { Numbers::Whole }
+}
+
+fn read(value: Option<Value>, numbers: Numbers) -> Result<Value, Fault> {
+    match value {
+        None | Some(Value::Null) => Err(Fault::Undefined),
+        Some(Value::Int(n)) if numbers == Numbers::Double => Ok(Value::Double(n as f64)),
+        Some(value) => Ok(value),
+    }
+}
+
+fn element(of: &Value, index: &Value, json: bool, at: u32) -> Result<Value, Fault> {
+    match (of, index) {
+        (Value::Object(_), Value::Text(name)) => read(of.get(name).cloned(), numbers(json)),
+        (Value::Array(items), Value::Int(_) | Value::Double(_)) => {
+            let place = index.as_f64().filter(|n| *n >= 0.0 && libm::trunc(*n) == *n);
+            read(place.and_then(|n| items.get(n as usize)).cloned(), numbers(json))
+        }
+        _ => Err(Fault::wrong(
+            at,
+            format!("{} cannot be indexed by {}", article(of), article(index)),
+            "index a list by a number, an object by a text",
+        )),
+    }
+}
+
+fn arithmetic(operator: Operator, a: &Value, b: &Value, at: u32) -> Result<Value, Fault> {
+    match (a, b) {
+        (Value::Int(a), Value::Int(b)) => whole(operator, *a, *b, at),
+        (Value::Text(a), Value::Text(b)) if matches!(operator, Operator::Add) => {
+            functions::join(a, b, at)
+        }
+        (Value::Array(a), Value::Array(b)) if matches!(operator, Operator::Add) => {
+            if a.len() + b.len() > MAX_STEPS as usize {
+                return Err(Fault::wrong(at, "the list is too long".to_owned(), "join shorter lists"));
+            }
+            Ok(Value::Array(a.iter().chain(b.iter()).cloned().collect()))
+        }
+        _ => match (a.as_f64(), b.as_f64()) {
+            (Some(x), Some(y)) => Ok(Value::Double(match operator {
+                Operator::Add => x + y,
+                Operator::Subtract => x - y,
+                Operator::Multiply => x * y,
+                Operator::Divide => x / y,
+                Operator::Remainder => libm::fmod(x, y),
+            })),
+            _ => Err(Fault::wrong(
+                at,
+                format!("`{}` does not take {} and {}", sign(operator), article(a), article(b)),
+                "convert one of them, e.g. with double(x) or string(x)",
+            )),
+        },
+    }
+}
+
+fn whole(operator: Operator, a: i64, b: i64, at: u32) -> Result<Value, Fault> {
+    if b == 0 && matches!(operator, Operator::Divide | Operator::Remainder) {
+        return Err(Fault::wrong(
+            at,
+            "a whole number is divided by zero".to_owned(),
+            "guard it, e.g. `n == 0 ? 0 : x / n`",
+        ));
+    }
+    match operator {
+        Operator::Add => a.checked_add(b),
+        Operator::Subtract => a.checked_sub(b),
+        Operator::Multiply => a.checked_mul(b),
+        Operator::Divide => a.checked_div(b),
+        Operator::Remainder => a.checked_rem(b),
+    }
+    .map(Value::Int)
+    .ok_or_else(|| Fault::overflow(at))
+}
+
+fn compare(relation: Relation, a: &Value, b: &Value, at: u32) -> Result<Value, Fault> {
+    // A number that is none compares as false, as in IEEE 754.
+    let nan = |v: &Value| matches!(v, Value::Double(x) if x.is_nan());
+    let Some(order) = order(a, b) else {
+        if nan(a) || nan(b) {
+            return Ok(Value::Bool(false));
+        }
+        return Err(Fault::wrong(
+            at,
+            format!("{} and {} cannot be put in order", article(a), article(b)),
+            "convert one of them, e.g. with double(x) or string(x)",
+        ));
+    };
+    Ok(Value::Bool(match relation {
+        Relation::Less => order == Ordering::Less,
+        Relation::LessOrEqual => order != Ordering::Greater,
+        Relation::Greater => order == Ordering::Greater,
+        Relation::GreaterOrEqual => order != Ordering::Less,
+    }))
+}
+
+fn look_up(question: Question, x: &Value, table: &Table, at: u32) -> Result<Value, Fault> {
+    let Some(number) = x.as_f64() else {
+        return Err(Fault::wrong(
+            at,
+            format!("a table is asked for a number, not for {}", article(x)),
+            "convert it with double(x)",
+        ));
+    };
+    match question {
+        Question::Interpolate => table.interpolate(number).map(Value::Double),
+        Question::Classify => table.classify(number),
+    }
+    .ok_or(Fault::Undefined)
+}
+
+pub(super) fn malformed_table(at: u32) -> Fault {
+    Fault::wrong(
+        at,
+        "a table is a list of rows [from, value], [from, to, class] or [from, to, low, high]".to_owned(),
+        "write such rows, or name a table of the interface",
+    )
+}
+
+fn not_true_or_false(value: &Value, at: u32) -> Fault {
+    Fault::wrong(
+        at,
+        format!("true or false is needed here, not {}", article(value)),
+        "compare it with something",
+    )
+}
+
+fn sign(operator: Operator) -> char {
+    match operator {
+        Operator::Add => '+',
+        Operator::Subtract => '-',
+        Operator::Multiply => '*',
+        Operator::Divide => '/',
+        Operator::Remainder => '%',
+    }
+}
