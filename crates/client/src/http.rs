@@ -445,7 +445,7 @@ impl Client {
 }
 
 /// A path segment or query value with everything but unreserved characters percent-encoded.
-pub(crate) fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
 }
 

@@ -21,7 +21,7 @@ mod types;
 
 pub use context::Context;
 pub use error::{Error, Place, Problem};
-pub use http::{Client, Options};
+pub use http::{Client, Options, encode};
 pub use page::{Page, Pages};
 pub use stream::{Item, Stream, Watch};
 pub use types::{Applied, DeadLetter, Entry, Outcome, Span, Status, Twin, TwinFilter};
