@@ -49,12 +49,12 @@ pub struct Options {
     pub connections: usize,
     /// Messages in flight on each connection.
     pub in_flight: usize,
-    /// Topic; `{c}` becomes the connection's number from 0.
+    /// Topic; `{connection}` becomes the connection's number from 0.
     pub topic: String,
-    /// Payload; `{c}` as in the topic, `{n}` ten digits that rise by one per message of a
-    /// connection, from 1000000000 (a JSON number never begins with 0).
+    /// Payload; `{connection}` as in the topic, `{n}` ten digits that rise by one per message of a
+    /// connection, from 1000000000 (a JSON number never begins with 0), `{t}` a changing 10.0 to 99.9.
     pub payload: String,
-    /// MQTT 5: the user property `ce-id`; `{c}` and `{n}` as in the payload. Empty: none.
+    /// MQTT 5: the user property `ce-id`; holes as in the payload. Empty: none.
     pub event_id: String,
     /// Start of client ids; must differ between runs at the same time.
     pub client: String,
@@ -63,11 +63,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// A JSON payload of `bytes` bytes: a number that changes and a filler.
+    /// A JSON payload of `bytes` bytes: a count, a temperature that changes, and a filler.
     pub fn payload_of(bytes: usize) -> String {
-        const FRAME: usize = r#"{"value":1000000000,"pad":""}"#.len();
+        const FRAME: usize = r#"{"n":1000000000,"temperature":10.0,"pad":""}"#.len();
         let filler = "x".repeat(bytes.saturating_sub(FRAME));
-        format!(r#"{{"value":{{n}},"pad":"{filler}"}}"#)
+        format!(r#"{{"n":{{n}},"temperature":{{t}},"pad":"{filler}"}}"#)
     }
 }
 
@@ -96,6 +96,23 @@ impl Report {
     /// Acknowledged messages per second.
     pub fn rate(&self) -> f64 {
         self.acknowledged as f64 / self.elapsed.as_secs_f64().max(f64::EPSILON)
+    }
+
+    /// The report as the JSON object that `gemelli load publish` prints.
+    pub fn to_json(&self) -> serde_json::Value {
+        let ms = |share| self.latency.quantile(share).as_secs_f64() * 1e3;
+        serde_json::json!({
+            "sent": self.sent,
+            "acknowledged": self.acknowledged,
+            "refused": self.refused,
+            "outOfOrder": self.out_of_order,
+            "seconds": self.elapsed.as_secs_f64(),
+            "rate": self.rate(),
+            "p50Ms": ms(0.5),
+            "p99Ms": ms(0.99),
+            "ownCpuUs": self.cpu_us(),
+            "perConnection": self.per_connection,
+        })
     }
 
     /// Processor time of this process per message, microseconds.
@@ -206,7 +223,7 @@ mod tests {
     #[test]
     fn payloads_have_the_size_asked_for() {
         for bytes in [100, 200, 1_000] {
-            let text = Options::payload_of(bytes).replace("{n}", "1000000000");
+            let text = Options::payload_of(bytes).replace("{n}", "1000000000").replace("{t}", "10.0");
             assert_eq!(text.len(), bytes);
             assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
         }
@@ -242,9 +259,9 @@ mod tests {
             qos: 1,
             connections: 4,
             in_flight: 10,
-            topic: "bench/{c}".into(),
+            topic: "bench/{connection}".into(),
             payload: Options::payload_of(100),
-            event_id: "bench-{c}#{n}".into(),
+            event_id: "bench-{connection}#{n}".into(),
             client: "bench".into(),
             until: Until::Messages(1_000),
         }

@@ -41,7 +41,7 @@ impl Flow {
     pub(super) async fn open(options: &Options, connection: usize) -> io::Result<Self> {
         let number = connection.to_string();
         let client = format!("{}-{number}", options.client);
-        let fill = |template: &str| template.replace("{c}", &number);
+        let fill = |template: &str| template.replace("{connection}", &number);
         let publish = Publish::new(
             options.version,
             options.qos,

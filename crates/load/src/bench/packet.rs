@@ -59,11 +59,24 @@ pub(super) const DISCONNECT: [u8; 2] = [0xE0, 0];
 pub(super) struct Publish {
     bytes: Vec<u8>,
     packet_id: Option<usize>,
-    numbers: Vec<usize>,
+    holes: Vec<(usize, Hole)>,
+}
+
+/// What is written into a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hole {
+    /// `{n}`: ten digits.
+    Number,
+    /// `{t}`: a number from 10.0 to 99.9 that changes with every message.
+    Tenths,
+}
+
+impl Hole {
+    const ALL: [(Self, &str, &str); 2] = [(Self::Number, "{n}", "1000000000"), (Self::Tenths, "{t}", "10.0")];
 }
 
 impl Publish {
-    /// `{n}` in payload and event id become holes of ten digits.
+    /// `{n}` and `{t}` in payload and event id become holes.
     pub(super) fn new(version: Version, qos: u8, topic: &str, payload: &str, event_id: &str) -> Self {
         let mut body = Vec::new();
         text(&mut body, topic);
@@ -71,7 +84,7 @@ impl Publish {
         if qos > 0 {
             body.extend([0, 0]);
         }
-        let mut numbers = Vec::new();
+        let mut all = Vec::new();
         if version == Version::V5 {
             let mut properties = Vec::new();
             let (id, mut holes) = holes(event_id);
@@ -80,22 +93,22 @@ impl Publish {
                 text(&mut properties, "ce-id");
                 let before = properties.len() + 2;
                 text(&mut properties, &id);
-                holes.iter_mut().for_each(|at| *at += before);
+                holes.iter_mut().for_each(|(at, _)| *at += before);
             }
             // A property length is written like a packet's remaining length.
             let framed = framed(0, &properties);
             let length = framed.get(1..framed.len() - properties.len()).unwrap_or_default();
             body.extend(length);
-            numbers.extend(holes.iter().map(|at| at + body.len()));
+            all.extend(holes.iter().map(|(at, hole)| (at + body.len(), *hole)));
             body.extend(properties);
         }
         let (payload, holes) = holes(payload);
-        numbers.extend(holes.iter().map(|at| at + body.len()));
+        all.extend(holes.iter().map(|(at, hole)| (at + body.len(), *hole)));
         body.extend(payload.as_bytes());
         let bytes = framed(0x30 | (qos << 1), &body);
         let header = bytes.len() - body.len();
-        numbers.iter_mut().for_each(|at| *at += header);
-        Self { bytes, packet_id: packet_id.map(|at| at + header), numbers }
+        all.iter_mut().for_each(|(at, _)| *at += header);
+        Self { bytes, packet_id: packet_id.map(|at| at + header), holes: all }
     }
 
     /// Appends the `k`-th message (from 0).
@@ -106,13 +119,19 @@ impl Publish {
         if let Some(hole) = self.packet_id.and_then(|at| message.get_mut(at..at + 2)) {
             hole.copy_from_slice(&packet_id.to_be_bytes());
         }
-        if self.numbers.is_empty() {
+        if self.holes.is_empty() {
             return;
         }
         let digits = digits(FIRST_NUMBER + k);
-        for at in &self.numbers {
-            if let Some(hole) = message.get_mut(*at..*at + DIGITS) {
-                hole.copy_from_slice(&digits);
+        let [.., tens, ones, tenth] = digits;
+        let tenths = [tens.max(b'1'), ones, b'.', tenth];
+        for (at, hole) in &self.holes {
+            let text: &[u8] = match hole {
+                Hole::Number => &digits,
+                Hole::Tenths => &tenths,
+            };
+            if let Some(place) = message.get_mut(*at..*at + text.len()) {
+                place.copy_from_slice(text);
             }
         }
     }
@@ -127,18 +146,20 @@ fn digits(mut number: u64) -> [u8; DIGITS] {
     digits
 }
 
-/// The text with ten digits for each `{n}`, and where they stand.
-fn holes(template: &str) -> (String, Vec<usize>) {
-    let mut text = String::new();
-    let mut at = Vec::new();
-    let mut parts = template.split("{n}");
-    text.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        at.push(text.len());
-        text.push_str("0000000000");
-        text.push_str(part);
+/// The text with stand-ins for its holes, and where they are.
+fn holes(template: &str) -> (String, Vec<(usize, Hole)>) {
+    let (mut text, mut found, mut rest) = (String::new(), Vec::new(), template);
+    loop {
+        let next = Hole::ALL.iter().filter_map(|hole| Some((rest.find(hole.1)?, hole)));
+        let Some((at, (hole, mark, stand_in))) = next.min_by_key(|(at, _)| *at) else { break };
+        let (before, after) = rest.split_at(at);
+        text.push_str(before);
+        found.push((text.len(), *hole));
+        text.push_str(stand_in);
+        rest = after.get(mark.len()..).unwrap_or_default();
     }
-    (text, at)
+    text.push_str(rest);
+    (text, found)
 }
 
 /// What a scan of received bytes found.
@@ -193,13 +214,13 @@ mod tests {
 
     #[test]
     fn a_publish_carries_topic_id_and_number() {
-        let packet = Publish::new(Version::V5, 1, "a/b", r#"{"v":{n}}"#, "x#{n}");
+        let packet = Publish::new(Version::V5, 1, "a/b", r#"{"v":{n},"t":{t}}"#, "x#{n}");
         let mut out = vec![9];
-        packet.write(0x0102, 7, &mut out);
+        packet.write(0x0102, 457, &mut out);
         let expected = [
-            &[9, 0x32, 46, 0, 3][..],
-            b"a/b\x01\x02\x16\x26\x00\x05ce-id\x00\x0cx#1000000007",
-            br#"{"v":1000000007}"#,
+            &[9, 0x32, 55, 0, 3][..],
+            b"a/b\x01\x02\x16\x26\x00\x05ce-id\x00\x0cx#1000000457",
+            br#"{"v":1000000457,"t":45.7}"#,
         ]
         .concat();
         assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&expected));
