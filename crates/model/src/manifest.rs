@@ -49,6 +49,8 @@ pub struct Manifest {
 }
 
 /// The kinds of objects.
+// Manifests live as long as one apply takes, so their size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// An interface.

@@ -13,7 +13,9 @@ use crate::{
 };
 use std::sync::Arc;
 
-const WORDS: [(&str, fn() -> Schema); 11] = [
+type Make = fn() -> Schema;
+
+const WORDS: [(&str, Make); 11] = [
     ("boolean", || Schema::Boolean),
     ("integer", || Schema::Integer),
     ("long", || Schema::Long),
