@@ -97,7 +97,8 @@ const IMPURE: &[&str] = &[
 ];
 
 /// Runs every check, all of them even when one fails.
-pub fn run(_args: &[String]) -> Done {
+pub fn run(args: &[String]) -> Done {
+    let install = args.iter().any(|arg| arg == "--install");
     let mut red = Vec::new();
     let mut note = |what: &str, done: Done| {
         if let Err(Failed(why)) = done {
@@ -126,7 +127,7 @@ pub fn run(_args: &[String]) -> Done {
     );
     note("arrows", arrows());
     note("purity", purity(&step::root()));
-    note("licences", licences());
+    note("licences", licences(install));
     note(
         "docs",
         step::build(
@@ -289,11 +290,15 @@ fn sources(folder: &Path, see: &mut dyn FnMut(&Path, &str)) -> Done {
     Ok(())
 }
 
-fn licences() -> Done {
-    if step::output("cargo", &["deny", "--version"]).is_none() {
-        println!(
-            "skipped: cargo-deny: licences unchecked; `cargo install --locked cargo-deny` gets it"
-        );
+fn licences(install: bool) -> Done {
+    let there = || step::output("cargo", &["deny", "--version"]).is_some();
+    if install && !there() {
+        let mut get = step::cargo();
+        get.args(["install", "--locked", "--debug", "--quiet", "cargo-deny"]);
+        step::run("installing cargo-deny", &mut get)?;
+    }
+    if !there() {
+        println!("skipped: cargo-deny: licences unchecked; `cargo xtask check --install` gets it");
         return Ok(());
     }
     step::run(

@@ -19,7 +19,7 @@ cargo xtask <task>
   demo [city] [options]    build gemelli and run its demo; options go to `gemelli demo`
   test [--install] [--allow-skip NAME]... [-- FILTER]
                            run all tests; --install fetches what they use (system packages only as root)
-  check                    format, clippy, crate arrows, purity, licences, docs
+  check [--install]        format, clippy, crate arrows, purity, licences, docs
   bench ingest [options]   measure beside Mosquitto; --goals prints goal, figure and noise
   first-run [--no-test]    try the README from a clean clone; writes docs/first-run.md
 ";
