@@ -45,7 +45,7 @@ pub struct Failure {
     /// What to do.
     pub remedy: String,
     /// Where, if in a file.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
     /// How the program ends.
     pub exit: Exit,
 }
@@ -123,7 +123,7 @@ impl Failure {
 
     /// With the place in a file.
     pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+        self.place = Some(Box::new(place));
         self
     }
 

@@ -1,12 +1,16 @@
 //! Manifests on disk: files, folders or stdin, each object with the place where it stands.
 
 use crate::failure::{Exit, Failure, Place};
-use serde_json::Value as Json;
+use gemelli_model::manifest;
+use serde_json::{Value as Json, json};
 use std::{
     fs, io,
     path::{Path, PathBuf},
     rc::Rc,
 };
+
+/// Problems that are told one by one.
+const TOLD: usize = 20;
 
 /// A manifest and where it came from.
 #[derive(Clone, Debug)]
@@ -15,51 +19,57 @@ pub struct Manifest {
     pub file: Rc<str>,
     /// The file's text.
     pub text: Rc<str>,
-    /// The object.
-    pub object: Json,
+    /// Where it begins in the text.
+    pub at: manifest::Place,
+    /// What it is, as it was read.
+    pub object: manifest::Manifest,
 }
 
 impl Manifest {
-    /// Its kind.
-    pub fn kind(&self) -> &str {
-        self.object
-            .get("kind")
-            .and_then(Json::as_str)
-            .unwrap_or_default()
+    /// Its kind as manifests name it.
+    pub fn kind(&self) -> &'static str {
+        self.object.kind.as_str()
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        self.object
-            .pointer("/metadata/name")
-            .and_then(Json::as_str)
-            .unwrap_or_default()
+        &self.object.name
     }
 
-    /// The line that names it, else the file's first.
+    /// Its canonical form.
+    pub fn json(&self) -> Json {
+        json!(manifest::to_value(&self.object))
+    }
+
+    /// The line where it begins.
     pub fn place(&self) -> Place {
-        let named =
-            |line: &&str| line.trim_start().starts_with("name:") && line.contains(self.name());
-        let line = self
-            .text
-            .lines()
-            .position(|line| named(&line))
-            .unwrap_or_default()
-            + 1;
-        let row = self.text.lines().nth(line - 1).unwrap_or_default();
-        let column = row.chars().take_while(|c| c.is_whitespace()).count() + 1;
-        Place::at(&self.file, &self.text, line, column)
+        Place::at(
+            &self.file,
+            &self.text,
+            self.at.line as usize,
+            self.at.column as usize,
+        )
     }
 }
 
-/// Reads all manifests of files, folders (`.yaml`, `.yml` and `.json`, folders in them too, by name) and `-` for stdin.
+/// Reads all manifests of files, folders (`.yaml`, `.yml` and `.json`, folders in them too, by
+/// name) and `-` for stdin. Everything that is wrong is said before this fails.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<Manifest>, Failure> {
-    let mut found = Vec::new();
+    let mut reading = Reading::default();
     for path in paths {
         match path.to_str() {
-            Some("-") => parse("<stdin>", &io::read_to_string(io::stdin())?, &mut found)?,
-            _ => walk(path, true, &mut found)?,
+            Some("-") => reading.parse("<stdin>", &io::read_to_string(io::stdin())?),
+            _ => reading.walk(path, true)?,
         }
+    }
+    let Reading {
+        found,
+        mut problems,
+    } = reading;
+    if let Some(last) = problems.pop() {
+        problems.truncate(TOLD);
+        problems.iter().for_each(Failure::print);
+        return Err(last);
     }
     if found.is_empty() {
         let remedy = "name a file or folder with .yaml, .yml or .json manifests";
@@ -72,59 +82,72 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Manifest>, Failure> {
     Ok(found)
 }
 
-fn walk(path: &Path, named: bool, found: &mut Vec<Manifest>) -> Result<(), Failure> {
-    let unreadable = |error: io::Error| {
-        let exit = if error.kind() == io::ErrorKind::NotFound {
-            Exit::NotFound
-        } else {
-            Exit::Failed
-        };
-        Failure::new(
-            exit,
-            "not-found",
-            format!("cannot read {}: {error}", path.display()),
-            "check the path given to -f",
-        )
-    };
-    if path.is_dir() {
-        let entries: io::Result<Vec<_>> = fs::read_dir(path).map_err(unreadable)?.collect();
-        let mut inside: Vec<_> = entries
-            .map_err(unreadable)?
-            .into_iter()
-            .map(|entry| entry.path())
-            .collect();
-        inside.sort();
-        return inside.iter().try_for_each(|path| walk(path, false, found));
-    }
-    let manifest = path
-        .extension()
-        .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known));
-    if !named && !manifest {
-        return Ok(());
-    }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
-    parse(&path.display().to_string(), &text, found)
+/// The manifest that a refusal speaks of: the one with the longest name in its words.
+pub fn meant<'a>(manifests: &'a [Manifest], words: &str) -> Option<&'a Manifest> {
+    manifests
+        .iter()
+        .filter(|manifest| words.contains(manifest.name()))
+        .max_by_key(|manifest| manifest.name().len())
 }
 
-fn parse(file: &str, text: &str, found: &mut Vec<Manifest>) -> Result<(), Failure> {
-    let objects: Vec<Json> = serde_saphyr::from_multiple(text).map_err(|error| {
-        let (line, column) = error
-            .location()
-            .map_or((1, 1), |at| (at.line() as usize, at.column() as usize));
-        Failure::new(
-            Exit::Refused,
-            "malformed-yaml",
-            error.without_snippet().to_string(),
-            "correct the text at the place shown",
-        )
-        .at(Place::at(file, text, line, column))
-    })?;
-    let (file, text): (Rc<str>, Rc<str>) = (file.into(), text.into());
-    let objects = objects.into_iter().filter(|object| !object.is_null());
-    found.extend(objects.map(|object| Manifest {
-        file: file.clone(),
-        text: text.clone(),
-        object,
-    }));
-    Ok(())
+#[derive(Default)]
+struct Reading {
+    found: Vec<Manifest>,
+    problems: Vec<Failure>,
+}
+
+impl Reading {
+    fn walk(&mut self, path: &Path, named: bool) -> Result<(), Failure> {
+        let unreadable = |error: io::Error| {
+            let exit = if error.kind() == io::ErrorKind::NotFound {
+                Exit::NotFound
+            } else {
+                Exit::Failed
+            };
+            Failure::new(
+                exit,
+                "not-found",
+                format!("cannot read {}: {error}", path.display()),
+                "check the path given to -f",
+            )
+        };
+        if path.is_dir() {
+            let entries: io::Result<Vec<_>> = fs::read_dir(path).map_err(unreadable)?.collect();
+            let mut inside: Vec<_> = entries
+                .map_err(unreadable)?
+                .into_iter()
+                .map(|entry| entry.path())
+                .collect();
+            inside.sort();
+            return inside.iter().try_for_each(|path| self.walk(path, false));
+        }
+        let manifest = path
+            .extension()
+            .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known));
+        if named || manifest {
+            self.parse(
+                &path.display().to_string(),
+                &fs::read_to_string(path).map_err(unreadable)?,
+            );
+        }
+        Ok(())
+    }
+
+    fn parse(&mut self, file: &str, text: &str) {
+        let (file, text): (Rc<str>, Rc<str>) = (file.into(), text.into());
+        let parsed = manifest::parse(&text);
+        self.problems
+            .extend(parsed.problems.into_iter().map(|problem| {
+                Failure::new(Exit::Refused, problem.code, problem.message, problem.remedy).at(
+                    Place::at(&file, &text, problem.line as usize, problem.column as usize),
+                )
+            }));
+        let objects = parsed.manifests.into_iter().zip(parsed.places);
+        self.found.extend(objects.map(|(object, at)| Manifest {
+            file: file.clone(),
+            text: text.clone(),
+            at,
+            object,
+        }));
+    }
 }

@@ -61,12 +61,9 @@ pub const SHEET: Sheet = Sheet {
 pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let format = Format::of(settings)?;
     let manifests = source::read(&args.filename)?;
-    let objects: Vec<_> = manifests
-        .iter()
-        .map(|manifest| manifest.object.clone())
-        .collect();
-    let applied = settings.client()?.apply(&objects, args.dry_run)?;
-    let refused = refusals(&manifests, &applied.objects);
+    let objects: Vec<_> = manifests.iter().map(Manifest::json).collect();
+    let applied = settings.client()?.apply(&objects, args.dry_run);
+    let applied = applied.map_err(|error| refusal(&manifests, error.into()))?;
     let rows: Vec<_> = applied
         .objects
         .iter()
@@ -80,50 +77,18 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
         })
         .collect();
     match format {
-        Format::Table if refused == 0 => summary(&applied.objects, args.dry_run)?,
-        Format::Table => {}
-        _ => output::list(format, &SHEET, &rows)?,
-    }
-    match refused {
-        0 => Ok(()),
-        n => {
-            output::say(&format!(
-                "{n} of {} objects refused; nothing was applied",
-                manifests.len()
-            ));
-            Err(Failure::silent(Exit::Refused))
-        }
+        Format::Table => summary(&applied.objects, args.dry_run),
+        _ => output::list(format, &SHEET, &rows),
     }
 }
 
-/// Says why objects were refused; how many.
-fn refusals(manifests: &[Manifest], outcomes: &[Outcome]) -> usize {
-    let refused = outcomes
-        .iter()
-        .enumerate()
-        .filter(|(_, outcome)| outcome.result == "error");
-    let mut count = 0;
-    for (at, outcome) in refused {
-        count += 1;
-        let code = outcome.code.as_deref().unwrap_or("refused");
-        let message = format!(
-            "{} `{}`: {}",
-            outcome.kind,
-            outcome.name,
-            outcome.detail.as_deref().unwrap_or_default()
-        );
-        let mut failure = Failure::new(
-            Exit::Refused,
-            code,
-            message,
-            outcome.remedy.clone().unwrap_or_default(),
-        );
-        if let Some(manifest) = manifests.get(at) {
-            failure = failure.at(manifest.place());
-        }
-        failure.print();
+/// A refusal with the place of the manifest that it speaks of.
+pub fn refusal(manifests: &[Manifest], failure: Failure) -> Failure {
+    let meant = source::meant(manifests, &failure.message);
+    match meant.filter(|_| failure.exit != Exit::Unreachable) {
+        Some(manifest) => failure.at(manifest.place()),
+        None => failure,
     }
-    count
 }
 
 /// One line for each object where they are few, else one for each kind and result.

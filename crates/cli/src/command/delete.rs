@@ -58,7 +58,7 @@ fn files(client: &Client, paths: &[PathBuf]) -> Result<(), Failure> {
     let of = |kind: Kind| {
         let own = manifests
             .iter()
-            .filter(move |manifest| Kind::parse(manifest.kind()).is_ok_and(|found| found == kind));
+            .filter(move |manifest| manifest.kind() == kind.name());
         own.map(|manifest| manifest.name())
     };
     for twin in of(Kind::Twin) {

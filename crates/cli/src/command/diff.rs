@@ -5,7 +5,7 @@ use crate::{
     kind::Kind,
     output::{self, Format},
     settings::Settings,
-    source,
+    source::{self, Manifest},
 };
 use gemelli_client::{Client, Outcome};
 use serde_json::{Value as Json, json};
@@ -24,27 +24,12 @@ pub struct Args {
 pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let format = Format::of(settings)?;
     let manifests = source::read(&args.filename)?;
-    let objects: Vec<_> = manifests
-        .iter()
-        .map(|manifest| manifest.object.clone())
-        .collect();
+    let objects: Vec<_> = manifests.iter().map(Manifest::json).collect();
     let client = settings.client()?;
-    let planned = client.apply(&objects, true)?.objects;
-    if let Some(refused) = planned.iter().find(|outcome| outcome.result == "error") {
-        let code = refused.code.as_deref().unwrap_or("refused");
-        let message = format!(
-            "{} `{}`: {}",
-            refused.kind,
-            refused.name,
-            refused.detail.as_deref().unwrap_or_default()
-        );
-        return Err(Failure::new(
-            Exit::Refused,
-            code,
-            message,
-            refused.remedy.clone().unwrap_or_default(),
-        ));
-    }
+    let planned = client.apply(&objects, true);
+    let planned = planned
+        .map_err(|error| super::apply::refusal(&manifests, error.into()))?
+        .objects;
     let changed: Vec<_> = planned
         .iter()
         .zip(&objects)
