@@ -4,6 +4,7 @@
 
 pub mod cloudevent;
 pub mod codec;
+pub mod device;
 pub mod record;
 pub mod topic;
 
