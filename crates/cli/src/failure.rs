@@ -207,7 +207,7 @@ impl From<io::Error> for Failure {
             io::ErrorKind::BrokenPipe => Self::silent(Exit::Failed),
             _ => Self::new(
                 Exit::Failed,
-                "io",
+                "io-failed",
                 error.to_string(),
                 "check the disk and the output's target",
             ),

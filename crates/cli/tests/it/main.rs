@@ -1,0 +1,6 @@
+//! The program as its users meet it: real processes, real sockets, real clients.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod errors;
+mod fixture;
+mod surface;
