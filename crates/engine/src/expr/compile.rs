@@ -111,7 +111,7 @@ impl Compiler<'_> {
             Expr::Ident(name) => self.name(name, at)?,
             Expr::Select(select) => {
                 let of = self.node(&select.operand, depth)?;
-                let json = self.is_json(&of);
+                let json = is_json(&of);
                 Kind::Field(Box::new(of), select.field.as_str().into(), json)
             }
             Expr::List(list) => {
@@ -167,7 +167,8 @@ impl Compiler<'_> {
 
     fn name(&mut self, name: &str, at: u32) -> Result<Kind, Error> {
         if let Some(index) = self.locals.iter().rposition(|(local, _)| local == name) {
-            return Ok(Kind::Local(index));
+            let json = self.locals.get(index).is_some_and(|(_, json)| *json);
+            return Ok(Kind::Local(index, json));
         }
         if name == "now" {
             self.uses.now = true;
@@ -238,7 +239,7 @@ impl Compiler<'_> {
             operators::IN => Kind::In(pair),
             operators::INDEX => {
                 let [of, _] = &*pair;
-                let json = self.is_json(of);
+                let json = is_json(of);
                 Kind::Element(pair, json)
             }
             _ => return Err(self.unsupported(&format!("`{name}`"), at)),
@@ -263,9 +264,10 @@ impl Compiler<'_> {
                 if !(least..=most).contains(&arguments.len()) {
                     return Err(self.wrong_number(name, least, most, arguments.len(), at));
                 }
-                let arguments: Result<Vec<Node>, Error> =
-                    arguments.iter().map(|a| self.node(a, depth)).collect();
-                Ok(Kind::Call(function, arguments?))
+                let arguments =
+                    arguments.iter().map(|a| self.node(a, depth)).collect::<Result<Vec<Node>, Error>>()?;
+                let json = function.skips_absent() && arguments.iter().any(is_json);
+                Ok(Kind::Call(function, arguments, json))
             }
         }
     }
@@ -324,7 +326,7 @@ impl Compiler<'_> {
             ));
         };
         let range = self.node(range, depth)?;
-        let json = self.is_json(&range);
+        let json = is_json(&range);
         let local = self.locals.len();
         self.locals.push((variable.clone(), json));
         self.most_locals = self.most_locals.max(self.locals.len());
@@ -337,16 +339,6 @@ impl Compiler<'_> {
             _ => (parts.next(), None),
         };
         Ok(Kind::Each(Box::new(Each { walk, range, local, test, make })))
-    }
-
-    /// Whether a part gives JSON that a member holds, whose numbers are doubles.
-    fn is_json(&self, node: &Node) -> bool {
-        match &node.kind {
-            Kind::Member(..) | Kind::Previous(..) => true,
-            Kind::Field(_, _, json) | Kind::Element(_, json) => *json,
-            Kind::Local(index) => self.locals.get(*index).is_some_and(|(_, json)| *json),
-            _ => false,
-        }
     }
 
     fn check_literal(&self, elements: usize, at: u32) -> Result<(), Error> {
@@ -414,6 +406,16 @@ fn walk(name: &str, arguments: usize) -> Option<Walk> {
         ("map", 2 | 3) => Walk::Map,
         _ => return None,
     })
+}
+
+/// Whether a part gives JSON that a member holds, whose numbers are doubles.
+fn is_json(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Member(..) | Kind::Previous(..) => true,
+        Kind::Field(_, _, json) | Kind::Element(_, json) | Kind::Local(_, json) | Kind::Call(_, _, json) => *json,
+        Kind::Each(each) => each.walk == Walk::Filter && is_json(&each.range),
+        _ => false,
+    }
 }
 
 /// `x == null` asks whether x is absent: no member is ever null otherwise.

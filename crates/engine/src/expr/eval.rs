@@ -102,7 +102,7 @@ impl Run<'_> {
                 self.scope.since_ms(name).map(Value::Int).ok_or(Fault::Undefined)
             }
             Kind::Now => Ok(Value::Int(self.scope.now_ms())),
-            Kind::Local(index) => self.locals.get(*index).cloned().ok_or(Fault::Undefined),
+            Kind::Local(index, json) => read(self.locals.get(*index).cloned(), numbers(*json)),
             Kind::Defined(of) => match self.eval(of) {
                 Ok(value) => Ok(Value::Bool(!value.is_null())),
                 Err(Fault::Undefined) => Ok(Value::Bool(false)),
@@ -184,7 +184,10 @@ impl Run<'_> {
                     .collect();
                 Ok(Value::Object(fields?.into()))
             }
-            Kind::Call(function, arguments) => self.call(*function, arguments, node.at),
+            Kind::Call(function, arguments, json) => {
+                let result = self.call(*function, arguments, node.at)?;
+                if *json { read(Some(result), Numbers::Double) } else { Ok(result) }
+            }
             Kind::Lookup(question, x, table) => {
                 let x = self.eval(x)?;
                 look_up(*question, &x, table, node.at)

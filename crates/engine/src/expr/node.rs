@@ -22,8 +22,9 @@ pub(super) enum Kind {
     /// Milliseconds since it changed.
     Since(usize),
     Now,
-    /// The variable of an enclosing `map`, `filter`, `exists`, `exists_one` or `all`.
-    Local(usize),
+    /// The variable of an enclosing `map`, `filter`, `exists`, `exists_one` or `all`; with true,
+    /// its whole numbers are read as doubles, because the list comes from a member.
+    Local(usize, bool),
     /// `has(x)` and `defined(x)`.
     Defined(Box<Node>),
     /// A field; whole numbers in it are read as doubles if it comes from a member.
@@ -42,7 +43,8 @@ pub(super) enum Kind {
     Choice(Box<[Node; 3]>),
     List(Vec<Node>),
     Object(Vec<(Arc<str>, Node)>),
-    Call(Function, Vec<Node>),
+    /// A function; with true, it gives what a member holds.
+    Call(Function, Vec<Node>, bool),
     /// `interpolate` and `classify` in a table that is known beforehand.
     Lookup(Question, Box<Node>, Arc<Table>),
     /// The same with rows that are computed.
