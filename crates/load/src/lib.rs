@@ -6,6 +6,8 @@
 
 pub mod bench;
 pub mod chance;
+pub mod city;
+pub mod device;
 pub mod fleet;
 pub mod payload;
 pub mod process;

@@ -4,7 +4,11 @@
 //! May 2024. Concentrations are cut (not rounded) to the table's last digit before they are looked
 //! up; the index is interpolated within its category and rounded to a whole number.
 
-use crate::chance::Chance;
+use super::Values;
+use crate::{chance::Chance, payload::Reading};
+
+/// How long a sensor's overall index holds after its latest report.
+const HOLDS_MS: i64 = 60 * 60_000;
 
 /// The worst category's place in [`CATEGORIES`].
 pub const WORST: usize = 5;
@@ -28,6 +32,10 @@ const INDEX: [(f64, f64); 6] =
 pub struct Table {
     /// The member of an air-quality report.
     pub member: &'static str,
+    /// The derived index.
+    pub index: &'static str,
+    /// The derived category.
+    pub level: &'static str,
     /// The table's last digit: tenths are 10, whole numbers 1.
     pub parts: i64,
     /// The last concentration of each category, in units of the last digit.
@@ -36,12 +44,12 @@ pub struct Table {
 
 /// All pollutants: PM in µg/m³, CO in ppm, the others in ppb.
 pub const TABLES: [Table; 6] = [
-    Table { member: "PM25Density", parts: 10, tops: [90, 354, 554, 1_254, 2_254, 3_254] },
-    Table { member: "PM10Density", parts: 1, tops: [54, 154, 254, 354, 424, 604] },
-    Table { member: "CODensity", parts: 10, tops: [44, 94, 124, 154, 304, 504] },
-    Table { member: "O3Density", parts: 1, tops: [54, 70, 85, 105, 200, 604] },
-    Table { member: "SO2Density", parts: 1, tops: [35, 75, 185, 304, 604, 1_004] },
-    Table { member: "NO2Density", parts: 1, tops: [53, 100, 360, 649, 1_249, 2_049] },
+    Table { member: "PM25Density", index: "PM25Index", level: "PM25Level", parts: 10, tops: [90, 354, 554, 1_254, 2_254, 3_254] },
+    Table { member: "PM10Density", index: "PM10Index", level: "PM10Level", parts: 1, tops: [54, 154, 254, 354, 424, 604] },
+    Table { member: "CODensity", index: "COIndex", level: "COLevel", parts: 10, tops: [44, 94, 124, 154, 304, 504] },
+    Table { member: "O3Density", index: "O3Index", level: "O3Level", parts: 1, tops: [54, 70, 85, 105, 200, 604] },
+    Table { member: "SO2Density", index: "SO2Index", level: "SO2Level", parts: 1, tops: [35, 75, 185, 304, 604, 1_004] },
+    Table { member: "NO2Density", index: "NO2Index", level: "NO2Level", parts: 1, tops: [53, 100, 360, 649, 1_249, 2_049] },
 ];
 
 impl Table {
@@ -68,6 +76,29 @@ impl Table {
         }
         Some((WORST, 500.0))
     }
+}
+
+/// The category of an index.
+pub fn level(index: f64) -> &'static str {
+    let found = CATEGORIES.iter().zip(INDEX).find(|(_, (_, last))| index <= *last);
+    found.map_or("HAZARDOUS", |(category, _)| category)
+}
+
+/// The derived values of a sensor. The overall index expires, those of the pollutants do not.
+pub(super) fn values(reading: &Reading, now_ms: i64) -> Values {
+    let mut values = Values::new();
+    let mut worst: Option<f64> = None;
+    for table in &TABLES {
+        let found = reading.number(table.member).and_then(|concentration| table.classify(concentration));
+        values.insert(table.index, found.map(|(_, index)| index.into()));
+        values.insert(table.level, found.and_then(|(at, _)| Some((*CATEGORIES.get(at)?).into())));
+        worst = [worst, found.map(|(_, index)| index)].into_iter().flatten().reduce(f64::max);
+    }
+    let holds = now_ms - reading.time_ms < HOLDS_MS;
+    let worst = worst.filter(|_| holds);
+    values.insert("airQualityIndex", worst.map(Into::into));
+    values.insert("airQualityLevel", worst.map(|index| level(index).into()));
+    values
 }
 
 /// Every bound of every table up to a category: the last concentration of a category and the first

@@ -1,15 +1,26 @@
-//! The benchmark's generator against a broker that we did not write.
+//! A broker that we did not write, for tests.
 
-use gemelli_load::bench::{self, Idle, Options, Until, Version};
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-struct Mosquitto {
+/// A running Mosquitto; dropping it kills it.
+pub struct Mosquitto {
     child: Child,
-    address: SocketAddr,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Mosquitto {
+    /// Kills it and starts another one at the same address, which knows nothing.
+    pub fn restart(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.child = spawn(self.address).expect("it was there before");
+        wait(self.address);
+    }
 }
 
 impl Drop for Mosquitto {
@@ -19,83 +30,30 @@ impl Drop for Mosquitto {
     }
 }
 
-fn start(test: &str) -> Option<Mosquitto> {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let program = ["/usr/sbin/mosquitto", "mosquitto"];
-    let spawned = program.iter().find_map(|program| {
-        let mut command = Command::new(program);
-        command.args(["-p", &port.port().to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().ok()
-    });
-    let Some(child) = spawned else {
+/// Starts one on a free port, or prints that the test is skipped.
+pub fn start(test: &str) -> Option<Mosquitto> {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let Some(child) = spawn(address) else {
         println!("skipped: {test}: mosquitto is not installed");
         return None;
     };
-    let server = Mosquitto { child, address: port };
-    let limit = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect(server.address).is_err() {
-        assert!(Instant::now() < limit, "mosquitto does not listen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let server = Mosquitto { child, address };
+    wait(address);
     Some(server)
 }
 
-#[test]
-fn every_message_is_acknowledged() {
-    let Some(server) = start("every_message_is_acknowledged") else { return };
-    for (version, qos) in [(Version::V311, 0), (Version::V311, 1), (Version::V5, 0), (Version::V5, 1)] {
-        let report = bench::run(&Options {
-            address: server.address,
-            version,
-            qos,
-            connections: 7,
-            in_flight: 20,
-            topic: "bench/{connection}".into(),
-            payload: Options::payload_of(100),
-            event_id: "bench-{connection}#{n}".into(),
-            client: format!("it-{qos}-{version:?}"),
-            until: Until::Messages(3_001),
-        })
-        .unwrap();
-        assert_eq!((report.sent, report.acknowledged), (3_001, 3_001), "{version:?} {qos}");
-        assert_eq!((report.refused, report.out_of_order), (0, 0));
-        assert_eq!(report.per_connection, [429, 429, 429, 429, 429, 428, 428]);
-        assert_eq!(report.latency.total(), 3_001);
-    }
-}
-
-#[test]
-fn a_run_by_time_ends_with_nothing_in_flight() {
-    let Some(server) = start("a_run_by_time_ends_with_nothing_in_flight") else { return };
-    let report = bench::run(&Options {
-        address: server.address,
-        version: Version::V311,
-        qos: 1,
-        connections: 1,
-        in_flight: 100,
-        topic: "bench/{connection}".into(),
-        payload: Options::payload_of(200),
-        event_id: String::new(),
-        client: "timed".into(),
-        until: Until::Elapsed(Duration::from_millis(300)),
+fn spawn(address: SocketAddr) -> Option<Child> {
+    ["/usr/sbin/mosquitto", "mosquitto"].iter().find_map(|program| {
+        let mut command = Command::new(program);
+        command.args(["-p", &address.port().to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().ok()
     })
-    .unwrap();
-    assert!(report.sent > 0);
-    assert_eq!(report.sent, report.acknowledged);
-    println!("{:.0}/s, {:?} us", report.rate(), report.cpu_us());
 }
 
-#[test]
-fn idle_connections_stand_until_closed() {
-    let Some(server) = start("idle_connections_stand_until_closed") else { return };
-    let (idle, report) = Idle::open(server.address, Version::V5, "idle", 120).unwrap();
-    assert_eq!((idle.count(), report.open), (120, 120));
-    idle.close();
-}
-
-#[test]
-fn a_server_that_is_not_there_is_named() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let Err(error) = Idle::open(address, Version::V5, "idle", 1) else { panic!("nobody listens there") };
-    assert!(error.to_string().contains(&address.to_string()));
+fn wait(address: SocketAddr) {
+    let limit = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < limit, "mosquitto does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
