@@ -5,6 +5,7 @@
 
 pub mod id;
 pub mod interface;
+pub mod ktwin;
 pub mod manifest;
 pub mod nearest;
 pub mod resolve;

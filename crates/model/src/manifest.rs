@@ -1,17 +1,17 @@
 //! Manifests: the one form in which objects are written, applied and shown.
 //!
 //! Text (YAML with any number of documents, or JSON, a list included) goes in; typed objects and
-//! *all* that is wrong with the text come out. What needs other objects (does the interface
+//! *all* that is wrong with the text come out. KTWIN's resources are taken too. What needs other objects (does the interface
 //! exist, does an expression compile) is checked by those who have them.
 
 mod connection;
 mod derived;
 mod interface;
 mod problem;
-mod reader;
+pub(crate) mod reader;
 mod schema;
 mod table;
-mod tree;
+pub(crate) mod tree;
 mod twin;
 
 pub use connection::{Connection, PresenceMapping, TopicMapping};
@@ -22,7 +22,10 @@ pub use table::MAX_ROWS;
 pub use tree::{MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES, Place};
 pub use twin::{Relation, Twin};
 
-use crate::{Interface, InterfaceId, Value};
+use crate::{
+    Interface, InterfaceId, Value,
+    ktwin::{self, Gaps, Warning},
+};
 use reader::{Fields, Path, Reader};
 use serde::Serialize;
 use std::sync::Arc;
@@ -81,6 +84,8 @@ pub struct Parsed {
     pub places: Vec<Place>,
     /// Everything that is wrong. Nothing of the text should be applied unless this is empty.
     pub problems: Vec<Problem>,
+    /// What an import from KTWIN does not fit; nothing that keeps it from being applied.
+    pub warnings: Vec<Warning>,
 }
 
 impl Parsed {
@@ -107,25 +112,36 @@ pub fn parse(text: &str) -> Parsed {
     };
     let mut parsed = Parsed::default();
     let mut reader = Reader::default();
+    let mut gaps = Gaps::default();
     for (number, document) in documents.iter().enumerate() {
         reader.document = number;
         match &document.shape {
             Shape::List(items) => {
                 for (i, item) in items.iter().enumerate() {
-                    parsed.take(&reader, item, &Path::ROOT.index(i));
+                    parsed.take(&reader, item, &Path::ROOT.index(i), &mut gaps);
                 }
             }
-            _ => parsed.take(&reader, document, &Path::ROOT),
+            _ => parsed.take(&reader, document, &Path::ROOT, &mut gaps),
         }
     }
     parsed.problems = reader.problems.take();
+    parsed.warnings = gaps.finish(&parsed.manifests, &parsed.places);
     parsed
 }
 
 impl Parsed {
-    fn take(&mut self, reader: &Reader, node: &Node, path: &Path<'_>) {
+    fn take(&mut self, reader: &Reader, node: &Node, path: &Path<'_>, gaps: &mut Gaps) {
         let before = reader.problems.borrow().len();
-        let manifest = manifest(reader, node, path);
+        let foreign = match node.field("apiVersion").map(|node| &node.shape) {
+            Some(Shape::Scalar(Value::Text(version))) => ktwin::is_ours(version),
+            _ => false,
+        };
+        let manifest = if foreign {
+            gaps.imported();
+            ktwin::read(reader, node, path, gaps)
+        } else {
+            manifest(reader, node, path)
+        };
         let clean = reader.problems.borrow().len() == before;
         if let Some(manifest) = manifest
             && clean

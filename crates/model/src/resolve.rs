@@ -328,6 +328,7 @@ impl<'a> Walk<'a, '_> {
 fn assemble(own: &Interface, order: &[&Interface]) -> Result<Resolved, Vec<Fault>> {
     let mut names = Names {
         own,
+        open: order.iter().any(|i| i.open),
         seen: BTreeMap::new(),
         faults: Vec::new(),
     };
@@ -446,12 +447,14 @@ enum Declared<'a> {
 /// One namespace for all that an interface declares, as DTDL has it.
 struct Names<'a> {
     own: &'a Interface,
+    open: bool,
     seen: BTreeMap<Arc<str>, (&'a InterfaceId, Declared<'a>)>,
     faults: Vec<Fault>,
 }
 
 impl<'a> Names<'a> {
-    /// Whether this is the first declaration of the name; a second one must say the same.
+    /// Whether this is the first declaration of the name. A second one must say the same, but for
+    /// open interfaces, where the first one stays whatever the second one says.
     fn take(&mut self, from: &'a InterfaceId, name: &Arc<str>, declared: Declared<'a>) -> bool {
         match self.seen.get(name) {
             None => {
@@ -459,7 +462,7 @@ impl<'a> Names<'a> {
                 true
             }
             Some((first, known)) => {
-                if *known != declared {
+                if *known != declared && !self.open {
                     self.faults.push(Fault::Conflict {
                         interface: self.own.id.clone(),
                         name: name.clone(),

@@ -60,14 +60,21 @@ impl Schema {
     }
 
     /// As [`Schema::check`], for interfaces that take what comes (imports from KTWIN): numbers of any
-    /// kind for numbers, any scalar for texts, dates and enumerations; empty text counts as absent
-    /// where something else is declared.
+    /// kind for numbers, numbers and truth values in quotes too, any scalar for texts, dates and
+    /// enumerations; empty text counts as absent where something else is declared.
     pub fn check_leniently(&self, value: &Value) -> Result<Value, Mismatch> {
         match (self, value) {
             (Self::String, Value::Text(_)) => Ok(value.clone()),
             (Self::Any, _) | (_, Value::Null) => Ok(value.clone()),
             (_, Value::Text(text)) if text.is_empty() => Ok(Value::Null),
             (Self::Integer | Self::Long, Value::Int(_) | Value::Double(_)) => Ok(value.clone()),
+            (Self::Integer | Self::Long | Self::Float | Self::Double, Value::Text(text)) => {
+                match text.trim().parse::<f64>() {
+                    Ok(n) => self.check_leniently(&whole(&Value::Double(n)).map_or(Value::Double(n), Value::Int)),
+                    Err(_) => self.check(value),
+                }
+            }
+            (Self::Boolean, Value::Text(text)) => text.parse().map_or_else(|_| self.check(value), |b| Ok(Value::Bool(b))),
             (
                 Self::String
                 | Self::Enum(_)
@@ -346,7 +353,11 @@ mod tests {
             ),
             (Schema::Double, Value::text(""), Some(Value::Null)),
             (Schema::String, Value::text(""), Some(Value::text(""))),
+            (Schema::Double, Value::text("8.5"), Some(Value::Double(8.5))),
+            (Schema::Integer, Value::text("8"), Some(Value::Int(8))),
+            (Schema::Boolean, Value::text("true"), Some(Value::Bool(true))),
             (Schema::Double, Value::text("warm"), None),
+            (Schema::Double, Value::text("inf"), None),
         ] {
             assert_eq!(schema.check_leniently(&value).ok(), wanted, "{schema:?}");
         }
