@@ -88,6 +88,7 @@ impl Run<'_> {
             ));
         }
         match &node.kind {
+            Kind::Constant(Value::Null) => Err(Fault::Undefined),
             Kind::Constant(value) => Ok(value.clone()),
             Kind::Member(index, numbers) => {
                 let name = self.members.get(*index).ok_or(Fault::Undefined)?;

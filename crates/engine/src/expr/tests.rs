@@ -2,7 +2,7 @@
 
 mod against_cel;
 mod documentation;
-mod epa;
+mod examples;
 
 use super::*;
 use gemelli_model::Schema;
