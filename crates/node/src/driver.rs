@@ -1,0 +1,367 @@
+//! The heart of a node: inputs become records, records are stepped, a frame comes out.
+//!
+//! [`Driver::batch`] takes what was admitted and gives one [`Batch`]: the frame to make durable and
+//! what to release afterwards. It is the production code of the simulator too: no IO, no thread, no
+//! clock of its own. Promises: records follow the order of admission numbers, internal records come
+//! before new input, positions and times never fall, and whatever the engine refuses leaves no trace
+//! but a dead letter.
+
+use crate::{
+    admission::{Entry, Input, Published},
+    answer::{Answer, Outcome},
+    letters::Allowance,
+    metrics::Metrics,
+    presence::Clients,
+};
+use gemelli_engine::{Emission, Engine, Rejection, Verdict, View};
+use gemelli_event::{
+    Body, Partition, Position, Record, Seq,
+    record::{Command, DeadLetter, PARTITIONS, Presence},
+};
+use gemelli_model::TwinId;
+use std::sync::Arc;
+
+/// Timers that fire in one batch; the rest fires in the next one.
+pub const DUE_LIMIT: usize = 4_096;
+
+/// The version of the engine that is written into frames.
+pub const ENGINE_VERSION: u16 = 1;
+
+/// Where the log ends: what the driver goes on from.
+#[derive(Clone, Debug)]
+pub struct Tail {
+    /// The next record's place.
+    pub next_seq: Seq,
+    /// The next record's offset in each partition.
+    pub offsets: [u64; PARTITIONS],
+    /// Accepted time of the last record, milliseconds since 1970.
+    pub last_ms: i64,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self { next_seq: 0, offsets: [0; PARTITIONS], last_ms: 0 }
+    }
+}
+
+impl Tail {
+    /// Moves past a record that was read from the log.
+    pub fn pass(&mut self, seq: Seq, record: &Record) {
+        self.next_seq = seq + 1;
+        if let Some(offset) = self.offsets.get_mut(record.position.partition.index()) {
+            *offset = record.position.offset + 1;
+        }
+        self.last_ms = self.last_ms.max(record.accepted_ms);
+    }
+}
+
+/// Owns the engine and gives every record its place.
+pub struct Driver {
+    engine: Engine,
+    tail: Tail,
+    allowance: Allowance,
+    clients: Clients,
+    waves: usize,
+    metrics: Arc<Metrics>,
+    emitted: Vec<Emission>,
+}
+
+/// Records that become durable together.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The place of the first record.
+    pub first_seq: Seq,
+    /// The accepted time of all records, milliseconds since 1970.
+    pub accepted_ms: i64,
+    /// The version of the definitions after the frame.
+    pub definitions: u64,
+    /// The records, inputs and emissions in the order of stepping.
+    pub records: Vec<Record>,
+}
+
+impl Frame {
+    /// The place of the record after it.
+    pub fn next_seq(&self) -> Seq {
+        self.first_seq + self.records.len() as u64
+    }
+
+    /// The records with their places.
+    pub fn placed(&self) -> impl Iterator<Item = (Seq, &Record)> {
+        (self.first_seq..).zip(&self.records)
+    }
+}
+
+/// What one turn of the driver made.
+pub struct Batch {
+    /// What is to be written; without records there is nothing to write, only to release.
+    pub frame: Frame,
+    /// The verdicts that somebody waits for, in the order of admission.
+    pub answers: Vec<Settled>,
+    /// The highest admission number of the batch; 0 if it has no input.
+    pub upto: u64,
+    /// The state after the batch.
+    pub view: View,
+    /// There is more to do at once: emissions past the last wave, or timers past their limit.
+    pub more: bool,
+}
+
+/// A verdict for somebody who waits.
+pub struct Settled {
+    /// The input's admission number.
+    pub number: u64,
+    /// Who waits.
+    pub answer: Answer,
+    /// What became of the input.
+    pub outcome: Outcome,
+}
+
+impl Driver {
+    /// Goes on with an engine that has been brought to the log's tail.
+    pub fn new(engine: Engine, tail: Tail, waves: usize, allowance: Allowance, metrics: Arc<Metrics>) -> Self {
+        Self { engine, tail, allowance, clients: Clients::default(), waves, metrics, emitted: Vec::new() }
+    }
+
+    /// The engine, to look at.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine, for snapshots.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// Where the log will end when everything stepped so far is written.
+    pub fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    /// Twins that were bound when the node stopped: unbound at `until_ms` unless a client publishes for them.
+    pub fn expect(&mut self, twins: impl Iterator<Item = TwinId>, until_ms: i64) {
+        self.clients.expect(twins, until_ms);
+    }
+
+    /// When there is something to do without input, milliseconds since 1970.
+    pub fn next_due_ms(&self, now_ms: i64) -> Option<i64> {
+        let timers = self.engine.next_due_ms(now_ms);
+        timers.into_iter().chain(self.clients.due_ms()).min()
+    }
+
+    /// Steps timers that are due, then the inputs, then what follows from them.
+    pub fn batch(&mut self, inputs: &mut Vec<Input>, now_ms: i64) -> Batch {
+        let now_ms = now_ms.max(self.tail.last_ms);
+        let upto = inputs.last().map_or(0, |input| input.number);
+        let mut turn = Turn {
+            first_seq: self.tail.next_seq,
+            now_ms,
+            records: Vec::with_capacity(inputs.len() * 2),
+            answers: Vec::new(),
+        };
+        self.emitted.clear();
+        self.engine.due(now_ms, DUE_LIMIT, &mut self.emitted);
+        let mut more = self.emitted.len() >= DUE_LIMIT;
+        self.step_emitted(&mut turn);
+        let overdue = self.clients.overdue(now_ms, DUE_LIMIT);
+        more |= overdue.len() >= DUE_LIMIT;
+        for twin in overdue {
+            self.step_presence(&mut turn, twin, false);
+        }
+        for input in inputs.drain(..) {
+            self.step_input(&mut turn, input);
+        }
+        let mut wave = 0;
+        loop {
+            self.emitted.clear();
+            if wave == self.waves {
+                more = true;
+                break;
+            }
+            self.engine.flush(&mut self.emitted);
+            if self.emitted.is_empty() {
+                break;
+            }
+            self.step_emitted(&mut turn);
+            wave += 1;
+        }
+        self.engine.settle(&mut self.emitted);
+        self.step_emitted(&mut turn);
+        let frame = Frame {
+            first_seq: turn.first_seq,
+            accepted_ms: now_ms,
+            definitions: self.engine.definitions_version(),
+            records: turn.records,
+        };
+        Batch { frame, answers: turn.answers, upto, view: self.engine.view(), more }
+    }
+
+    fn step_input(&mut self, turn: &mut Turn, input: Input) {
+        let Input { number, entry, answer, .. } = input;
+        let body = match entry {
+            Entry::Record(body) => body,
+            Entry::Check(command) => {
+                let verdict = match self.engine.check(&command) {
+                    Ok(value) => Verdict::Answer(value),
+                    Err(rejection) => Verdict::Rejected(rejection),
+                };
+                turn.answers.push(Settled { number, answer, outcome: Outcome { verdict, seq: None } });
+                return;
+            }
+            Entry::Published(published) => self.step_published(turn, published),
+            Entry::Client(presence) => {
+                if !presence.connected {
+                    for twin in self.clients.gone(&presence.client) {
+                        self.step_presence(turn, twin, false);
+                    }
+                }
+                return;
+            }
+        };
+        let body = match body {
+            Body::DeadLetter(letter) => match self.allow(letter, turn.now_ms) {
+                Some(letter) => Body::DeadLetter(letter),
+                None => return,
+            },
+            body => body,
+        };
+        let (verdict, seq) = self.step(turn, partition(&body), body, None);
+        match &verdict {
+            Verdict::Rejected(rejection) => self.metrics.reject(rejection.code),
+            Verdict::Duplicate => {
+                self.metrics.duplicates.inc();
+            }
+            Verdict::Accepted | Verdict::Answer(_) => {}
+        }
+        if !matches!(answer, Answer::None) {
+            turn.answers.push(Settled { number, answer, outcome: Outcome { verdict, seq } });
+        }
+    }
+
+    /// What goes before a publication: the broker's journal, and the twin's binding.
+    fn step_published(&mut self, turn: &mut Turn, published: Published) -> Body {
+        let Published { client, journal, body, binds } = published;
+        if !journal.is_empty() {
+            let journal = Body::Session(journal);
+            self.step(turn, partition(&journal), journal, None);
+        }
+        if let Body::Event(event) = &body
+            && binds
+            && self.clients.published(&client, &event.twin)
+            && !self.step_presence(turn, event.twin.clone(), true)
+        {
+            self.clients.forget(&client, &event.twin);
+        }
+        body
+    }
+
+    fn step_presence(&mut self, turn: &mut Turn, twin: TwinId, connected: bool) -> bool {
+        let body = Body::Presence(Presence { twin, connected });
+        let (verdict, _) = self.step(turn, partition(&body), body, None);
+        matches!(verdict, Verdict::Accepted | Verdict::Answer(_))
+    }
+
+    fn step_emitted(&mut self, turn: &mut Turn) {
+        let mut emitted = std::mem::take(&mut self.emitted);
+        for Emission { partition, body, cause_seq } in emitted.drain(..) {
+            let cause = cause_seq
+                .and_then(|seq| seq.checked_sub(turn.first_seq))
+                .and_then(|index| u32::try_from(index).ok());
+            let (verdict, _) = self.step(turn, partition, body, cause);
+            if let Verdict::Rejected(rejection) = verdict {
+                self.metrics.reject(rejection.code);
+            }
+        }
+        self.emitted = emitted;
+    }
+
+    /// Steps one record. What is refused or repeated leaves the frame again; a refused event is
+    /// replaced by its dead letter.
+    fn step(&mut self, turn: &mut Turn, partition: Partition, body: Body, cause: Option<u32>) -> (Verdict, Option<Seq>) {
+        let seq = self.tail.next_seq;
+        let offset = self.tail.offsets.get(partition.index()).copied().unwrap_or_default();
+        let position = Position { partition, offset };
+        let record = Record { position, accepted_ms: turn.now_ms, cause, body };
+        let verdict = self.engine.step(seq, &record);
+        match &verdict {
+            Verdict::Accepted | Verdict::Answer(_) => {
+                self.tail.pass(seq, &record);
+                turn.records.push(record);
+                (verdict, Some(seq))
+            }
+            Verdict::Duplicate => (verdict, None),
+            Verdict::Rejected(rejection) => {
+                let letter = letter(&record.body, rejection);
+                let letter = letter.and_then(|letter| self.allow(letter, turn.now_ms));
+                if let Some(letter) = letter {
+                    let record = Record { body: Body::DeadLetter(letter), ..record };
+                    self.engine.step(seq, &record);
+                    self.tail.pass(seq, &record);
+                    turn.records.push(record);
+                }
+                (verdict, None)
+            }
+        }
+    }
+
+    fn allow(&mut self, letter: DeadLetter, now_ms: i64) -> Option<DeadLetter> {
+        let allowed = self.allowance.admit(letter, now_ms);
+        if allowed.is_none() {
+            self.metrics.dead_letters_dropped.inc();
+        }
+        allowed
+    }
+}
+
+/// What grows during a batch.
+struct Turn {
+    first_seq: Seq,
+    now_ms: i64,
+    records: Vec<Record>,
+    answers: Vec<Settled>,
+}
+
+/// The partition that an input belongs to.
+pub fn partition(body: &Body) -> Partition {
+    match body {
+        Body::Event(event) => Partition::of(event.twin.as_str()),
+        Body::Message(message) => Partition::of(&message.topic),
+        Body::Presence(presence) => Partition::of(presence.twin.as_str()),
+        Body::Timer(timer) => Partition::of(timer.twin.as_str()),
+        Body::Contribution(contribution) => Partition::of(contribution.twin.as_str()),
+        Body::Derived(derived) => Partition::of(derived.twin.as_str()),
+        Body::DeadLetter(letter) => Partition::of(&letter.origin),
+        // The sessions of one broker fold in their common order.
+        Body::Session(_) => Partition::default(),
+        Body::Command(command) => match command {
+            Command::Put { twin, .. } | Command::Patch { twin, .. } | Command::Delete { twin, .. } => {
+                Partition::of(twin.as_str())
+            }
+            Command::Relate { edge } => Partition::of(edge.source.as_str()),
+            Command::Unrelate { source, .. } => Partition::of(source.as_str()),
+            Command::Incoming { edge, .. } => Partition::of(edge.target.as_str()),
+            Command::Apply { .. } | Command::Remove { .. } | Command::Defined { .. } => Partition::default(),
+        },
+    }
+}
+
+/// The dead letter of a refused record. Refused commands have a caller who is told: they leave none.
+fn letter(body: &Body, rejection: &Rejection) -> Option<DeadLetter> {
+    let (origin, payload) = match body {
+        Body::Event(event) => {
+            let origin = format!("ktwin/{}/{}/{}", event.category, event.interface, event.twin);
+            (origin, event.payload.clone())
+        }
+        Body::Contribution(contribution) => (format!("contribution/{}", contribution.twin), bytes::Bytes::new()),
+        _ => return None,
+    };
+    let reason = match rejection.remedy.as_str() {
+        "" => rejection.reason.clone(),
+        remedy => format!("{}: {remedy}", rejection.reason),
+    };
+    Some(DeadLetter {
+        code: rejection.code.into(),
+        reason: reason.into(),
+        origin: origin.into(),
+        payload,
+        dropped: 0,
+    })
+}

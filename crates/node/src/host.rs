@@ -1,0 +1,110 @@
+//! The node as the broker sees it.
+
+use crate::{
+    admission::{Closed, Entry, Offer},
+    answer::Answer,
+    intake,
+    origin,
+    pipeline,
+    state::Core,
+};
+use gemelli_broker::{
+    Host, Item,
+    host::{Action, Credentials, Principal, Refused, Scanned, Unavailable, Wanted},
+};
+use gemelli_event::{Body, Seq};
+use tokio::sync::watch;
+
+impl From<Closed> for Unavailable {
+    fn from(closed: Closed) -> Self {
+        Self { code: closed.code(), reason: closed.to_string() }
+    }
+}
+
+impl Host for Core {
+    async fn admit(&self, items: Vec<Item>) -> Result<u64, Unavailable> {
+        let published = self.published();
+        let mut offers = Vec::with_capacity(items.len());
+        for item in items {
+            offers.push(match item {
+                Item::Session(bytes) => Offer::new(Body::Session(bytes)),
+                Item::Presence(presence) => Offer { entry: Entry::Client(presence), answer: Answer::None },
+                Item::Publish(mut publish) => {
+                    let reply = publish.reply.take();
+                    let taken = intake::publication(&published.view, &self.connections, publish);
+                    let answer = match (taken.refused, reply) {
+                        (Some((code, text)), Some(reply)) => {
+                            self.metrics.reject(code);
+                            reply.refuse(pipeline::reason(code), text);
+                            Answer::None
+                        }
+                        (None, Some(reply)) => Answer::Connection(reply),
+                        (_, None) => Answer::None,
+                    };
+                    Offer { entry: Entry::Published(taken.published), answer }
+                }
+            });
+        }
+        // A closed queue says so; a full one makes the connection wait, and its socket with it.
+        self.admission.admit(offers).await.map_err(|closed| {
+            self.metrics.refused.inc();
+            closed.into()
+        })
+    }
+
+    fn released(&self) -> watch::Receiver<u64> {
+        self.released.subscribe()
+    }
+
+    async fn scan(&self, from: Seq, limit: usize, wanted: Wanted<'_>) -> Scanned {
+        let until = self.published().next_seq;
+        if from >= until {
+            return Scanned { found: Vec::new(), next: from, lost: 0 };
+        }
+        let mut scanned = Scanned { next: from, ..Scanned::default() };
+        let mut from = from;
+        while scanned.found.len() < limit && from < until {
+            let read = self.read_log(from, until).await;
+            scanned.lost += read.lost;
+            for (seq, record) in &read.records {
+                if let Some(delivery) = pipeline::delivery(*seq, record)
+                    && wanted(&delivery.message.topic)
+                {
+                    scanned.found.push(delivery);
+                }
+            }
+            if read.next <= from {
+                break;
+            }
+            from = read.next;
+            scanned.next = from;
+        }
+        scanned
+    }
+
+    fn authenticate(&self, who: &Credentials) -> Result<Principal, Refused> {
+        self.access.authenticate(who)
+    }
+
+    fn allow(&self, _who: &Principal, action: Action, topic: &str) -> bool {
+        // The server's own topics are for reading; policies come with the policy engine.
+        !(action == Action::Publish && topic.starts_with("$SYS/"))
+    }
+
+    fn allow_origin(&self, host: Option<&str>, origin: Option<&str>) -> bool {
+        self.access.needs_login() || origin::check_loopback(host, origin).is_ok()
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+}
+
+impl Core {
+    /// Records from the log, on a thread that may wait for the disk.
+    pub(crate) async fn read_log(&self, from: Seq, until: Seq) -> crate::reading::Read {
+        let store = self.store.clone();
+        let read = tokio::task::spawn_blocking(move || crate::reading::log(&store, from, until)).await;
+        read.unwrap_or_default()
+    }
+}

@@ -1,0 +1,339 @@
+//! The threads around the driver: step, write, release.
+//!
+//! ```text
+//! admission ─▶ driver thread ─▶ log thread ─▶ release thread ─▶ readers, subscribers, callers
+//!              step, encode     write, sync    view, verdicts, deliveries, streams, answers
+//! ```
+//! Promises: frames are released in order and only when durable (except relaxed); one frame is
+//! written while the next one is stepped, and no more. After a failed write or sync nothing is
+//! written or released any more: readers keep the last durable view.
+
+use crate::{
+    admission::Taken,
+    answer::Answer,
+    driver::{Batch, Driver, ENGINE_VERSION, Frame},
+    letters::Letter,
+    metrics::{Stage, Tally},
+    options::Durability,
+    snapshot::{self, Snapshotter},
+    state::{Core, Published},
+};
+use gemelli_broker::{Broker, Delivery, Reason};
+use gemelli_engine::Verdict;
+use gemelli_event::{Body, Category, Record, Seq, record::Message};
+use gemelli_store::{EncodedFrame, FrameBuilder, FrameStart, LogWriter};
+use std::{
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// How often a full disk is tried again.
+const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// Between the driver and the log.
+struct Stepped {
+    encoded: Option<EncodedFrame>,
+    batch: Batch,
+    snapshot: Option<snapshot::Start>,
+}
+
+/// Between the log and the release.
+struct Durable {
+    batch: Batch,
+    snapshot: Option<snapshot::Start>,
+}
+
+/// The threads of a node.
+pub struct Threads {
+    driver: JoinHandle<()>,
+    log: JoinHandle<()>,
+    release: JoinHandle<()>,
+}
+
+impl Threads {
+    /// Starts them.
+    pub fn start(
+        core: &Arc<Core>,
+        broker: &Broker<Core>,
+        driver: Driver,
+        writer: LogWriter,
+        snapshots: Snapshotter,
+    ) -> std::io::Result<Self> {
+        // Rendezvous: the driver may step one batch while the log writes the one before.
+        let (to_log, from_driver) = sync_channel(0);
+        let (to_release, from_log) = sync_channel(0);
+        let named = |name: &str| thread::Builder::new().name(name.into());
+        let requests = snapshots.requests();
+        let driver = {
+            let core = core.clone();
+            named("driver").spawn(move || drive(&core, driver, &to_log, requests))?
+        };
+        let log = {
+            let core = core.clone();
+            named("log").spawn(move || write(&core, writer, &from_driver, &to_release))?
+        };
+        let release = {
+            let release = Release { core: core.clone(), broker: broker.clone(), snapshots };
+            named("release").spawn(move || release.run(&from_log))?
+        };
+        Ok(Self { driver, log, release })
+    }
+
+    /// Waits for their end: admission has to be closed before.
+    pub fn join(self) {
+        for thread in [self.driver, self.log, self.release] {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the node ended by a fault of the program");
+            }
+        }
+    }
+}
+
+/// The driver's loop: until admission is closed and empty, or the log is gone.
+fn drive(core: &Core, mut driver: Driver, to_log: &SyncSender<Stepped>, mut snapshots: snapshot::Requests) {
+    let limits = &core.options.limits;
+    let mut inputs = Vec::new();
+    let mut builder = Some(FrameBuilder::new());
+    let mut more = false;
+    loop {
+        let now_ms = core.clock.now_ms();
+        let wake_ms = driver.next_due_ms(now_ms).into_iter().chain(snapshots.due_ms()).min();
+        let deadline = match (more, wake_ms) {
+            (true, _) => Some(Instant::now()),
+            (false, Some(due)) => Some(Instant::now() + Duration::from_millis(due.saturating_sub(now_ms).max(0) as u64)),
+            (false, None) => None,
+        };
+        let ended = core.admission.take(limits.frame_inputs, limits.frame_bytes, deadline, &mut inputs) == Taken::Ended;
+        if ended && core.abandoned() {
+            return;
+        }
+        if let Some(oldest) = inputs.first() {
+            core.metrics.stage(Stage::Admit, oldest.admitted.elapsed());
+        }
+        let (waiting, bytes) = core.admission.depth();
+        core.metrics.waiting.set(waiting as u64);
+        core.metrics.waiting_bytes.set(bytes as u64);
+        let started = Instant::now();
+        let now_ms = core.clock.now_ms();
+        let batch = driver.batch(&mut inputs, now_ms);
+        more = batch.more;
+        let encoded = encode(&batch.frame, builder.take().unwrap_or_default());
+        if let Some(encoded) = &encoded {
+            core.metrics.stage(Stage::Step, started.elapsed());
+            snapshots.logged(encoded.bytes() as u64, now_ms);
+        }
+        let wanted = core.wants_snapshot.swap(false, Ordering::AcqRel);
+        let snapshot = snapshots.start(&mut driver, now_ms, wanted, ended);
+        if encoded.is_some() || snapshot.is_some() || batch.upto > 0 {
+            let stepped = Stepped { encoded, batch, snapshot };
+            if to_log.send(stepped).is_err() {
+                // The log stopped for good: what waits will never be served.
+                core.admission.clear();
+                return;
+            }
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+/// The frame as bytes, on the driver's thread; none if there is nothing to write.
+fn encode(frame: &Frame, mut builder: FrameBuilder) -> Option<EncodedFrame> {
+    if frame.records.is_empty() {
+        return None;
+    }
+    builder.begin(FrameStart {
+        first_seq: frame.first_seq,
+        accepted_ms: frame.accepted_ms,
+        definitions: frame.definitions,
+        engine: ENGINE_VERSION,
+    });
+    for record in &frame.records {
+        if let Err(error) = builder.push(record) {
+            // Commands are checked before they are stepped, payloads are bytes: nothing else nests.
+            tracing::error!(%error, "a record cannot be written");
+        }
+    }
+    Some(builder.finish())
+}
+
+/// The log thread: one write and sync per frame, until the driver is gone.
+fn write(core: &Core, mut writer: LogWriter, from_driver: &Receiver<Stepped>, to_release: &SyncSender<Durable>) {
+    while let Ok(Stepped { encoded, batch, snapshot }) = from_driver.recv() {
+        let durable = Durable { batch, snapshot };
+        let went_on = match core.options.durability {
+            Durability::Synced => append(core, &mut writer, encoded) && to_release.send(durable).is_ok(),
+            Durability::Relaxed => to_release.send(durable).is_ok() && append(core, &mut writer, encoded),
+        };
+        if !went_on {
+            return;
+        }
+    }
+    if core.abandoned() {
+        return;
+    }
+    if let Err(error) = writer.close() {
+        tracing::error!(%error, "the log could not be closed in good order");
+    }
+}
+
+/// Writes one frame: false if the log is gone for good.
+fn append(core: &Core, writer: &mut LogWriter, encoded: Option<EncodedFrame>) -> bool {
+    let Some(encoded) = encoded else { return true };
+    match append_when_there_is_room(core, writer, &encoded) {
+        Ok(()) => true,
+        Err(error) => {
+            core.fail(&error.to_string());
+            false
+        }
+    }
+}
+
+/// A full disk is waited for; any other failure is final.
+fn append_when_there_is_room(core: &Core, writer: &mut LogWriter, encoded: &EncodedFrame) -> Result<(), gemelli_store::Error> {
+    loop {
+        match writer.append(encoded) {
+            Ok(synced) => {
+                core.metrics.stage(Stage::Sync, synced.took);
+                core.metrics.frames.inc();
+                core.metrics.bytes.inc_by(encoded.bytes() as u64);
+                core.metrics.records.inc_by(encoded.records() as u64);
+                return Ok(());
+            }
+            // Nothing was written: the supervisor holds admission and tries to make room meanwhile.
+            Err(gemelli_store::Error::DiskFull { .. }) if !core.abandoned() => thread::sleep(DISK_FULL_PAUSE),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The release thread: everything that the world learns of a frame.
+struct Release {
+    core: Arc<Core>,
+    broker: Broker<Core>,
+    snapshots: Snapshotter,
+}
+
+impl Release {
+    fn run(mut self, from_log: &Receiver<Durable>) {
+        while let Ok(Durable { batch, snapshot }) = from_log.recv() {
+            let started = Instant::now();
+            let view = self.release(batch);
+            if let Some(start) = snapshot {
+                self.snapshots.take(&self.core, &self.broker, start, view);
+            }
+            self.core.metrics.stage(Stage::Release, started.elapsed());
+        }
+        self.snapshots.finish();
+    }
+
+    /// In this order: the view, refusals, sessions, deliveries, acknowledgements, streams, answers.
+    fn release(&mut self, batch: Batch) -> gemelli_engine::View {
+        let Batch { frame, answers, upto, view, .. } = batch;
+        let core = &self.core;
+        let tally = self.look_through(&frame);
+        core.metrics.twins.set(view.count() as u64);
+        core.connections.follow(view.definitions());
+        core.publish(Published { view: view.clone(), next_seq: frame.next_seq() });
+        let mut callers = Vec::new();
+        for settled in answers {
+            match settled.answer {
+                Answer::Connection(reply) => {
+                    if let Verdict::Rejected(why) = &settled.outcome.verdict {
+                        reply.refuse(reason(why.code), why.to_string());
+                    }
+                }
+                Answer::Caller(caller) => callers.push((caller, settled.outcome)),
+                Answer::None => {}
+            }
+        }
+        self.route(&frame);
+        if upto > 0 {
+            core.released.send_replace(upto);
+        }
+        core.rate.add(u32::try_from(tally).unwrap_or(u32::MAX), core.clock.now_ms());
+        if core.stream.receiver_count() > 0 && !frame.records.is_empty() {
+            // Nobody listening any more is no fault.
+            let _ = core.stream.send(Arc::new(frame));
+        }
+        for (caller, outcome) in callers {
+            // A caller that went away needs no answer.
+            let _ = caller.send(outcome);
+        }
+        view
+    }
+
+    /// Counts events and dead letters and gives sessions to the broker; the answer is the number of events.
+    fn look_through(&self, frame: &Frame) -> u64 {
+        let core = &self.core;
+        let mut tally = Tally::default();
+        for (seq, record) in frame.placed() {
+            match &record.body {
+                Body::Event(event) => tally.add(event.category, &event.interface),
+                Body::Session(bytes) => {
+                    if let Err(error) = self.broker.fold(seq, bytes) {
+                        tracing::error!(seq, %error, "the broker cannot read its own record");
+                    }
+                }
+                Body::DeadLetter(letter) => {
+                    core.metrics.dead_letters.inc();
+                    let letter = Letter { seq, accepted_ms: record.accepted_ms, letter: letter.clone() };
+                    core.letters.lock().push(letter);
+                }
+                _ => {}
+            }
+        }
+        core.metrics.count(&tally);
+        tally.total()
+    }
+
+    /// Offers events and messages to subscribers.
+    fn route(&self, frame: &Frame) {
+        let mut deliveries = Vec::new();
+        if self.broker.listening() {
+            deliveries.extend(frame.placed().filter_map(|(seq, record)| delivery(seq, record)));
+        }
+        self.broker.deliver(&deliveries, frame.next_seq());
+    }
+}
+
+/// A record in the form in which subscribers get it; none if it is not routed.
+pub(crate) fn delivery(seq: Seq, record: &Record) -> Option<Delivery> {
+    let message = match &record.body {
+        Body::Message(message) => message.clone(),
+        // Store events are merged and kept, never routed.
+        Body::Event(event) if event.category != Category::Store => {
+            let time = event.time_ms.map(gemelli_model::time::format_ms);
+            let source = event.source.as_deref().or_else(|| {
+                let command = event.command.as_ref()?;
+                command.sender.as_ref().map(|sender| sender.as_str())
+            });
+            Message {
+                topic: gemelli_event::topic::Topic::of(event).to_string().into(),
+                payload: event.payload.clone(),
+                qos: 2,
+                properties: gemelli_broker::host::event_properties(event.id.as_deref(), source, time.as_deref()),
+                expires_ms: None,
+            }
+        }
+        _ => return None,
+    };
+    Some(Delivery { seq, message })
+}
+
+/// The MQTT reason of a refusal.
+pub(crate) fn reason(code: &str) -> Reason {
+    match code {
+        "backlog-full" | "limit-reached" => Reason::QUOTA_EXCEEDED,
+        "unauthorized" => Reason::NOT_AUTHORIZED,
+        "malformed-topic" | "unknown-twin" | "unknown-interface" => Reason::TOPIC_NAME_INVALID,
+        "malformed-json" | "wrong-type" | "missing-field" | "unknown-field" => Reason::PAYLOAD_FORMAT_INVALID,
+        _ => Reason::IMPLEMENTATION_SPECIFIC,
+    }
+}

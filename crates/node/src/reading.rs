@@ -1,0 +1,68 @@
+//! Reading back: records of the log, rows of history.
+
+use gemelli_event::{Record, Seq};
+use gemelli_store::{Error, Store};
+
+pub use gemelli_store::{Error as Unreadable, Kind, Page, Query, Row};
+
+/// Records of one read of the log: it may be more by the rest of a frame.
+pub const RECORDS: usize = 8_192;
+
+/// Part of the log.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// The records with their places.
+    pub records: Vec<(Seq, Record)>,
+    /// Where the next read starts.
+    pub next: Seq,
+    /// How many records from the start on the log no longer holds.
+    pub lost: u64,
+}
+
+/// Records from `from` on, before `until`, about [`RECORDS`] of them. What is no longer kept is skipped and counted.
+pub fn log(store: &Store, from: Seq, until: Seq) -> Read {
+    let mut read = Read { next: from, ..Read::default() };
+    let first = store.first_seq();
+    if from < first {
+        read.lost = first - from;
+        read.next = first;
+    }
+    match fill(store, until, &mut read) {
+        Ok(()) => {}
+        Err(Error::NotKept { first, .. }) => {
+            read.lost += first.saturating_sub(read.next);
+            read.next = read.next.max(first);
+        }
+        Err(error) => tracing::error!(%error, from, "the log cannot be read"),
+    }
+    read
+}
+
+/// Rows of all twins after a place, in the order of the log, at most `limit`.
+pub fn rows(store: &Store, after: Option<Seq>, limit: usize) -> Result<Page, Error> {
+    let mut page = Page::default();
+    let from = after.map_or(0, |seq| seq.saturating_add(1));
+    store.scan_history(from, |row| {
+        if page.rows.len() == limit {
+            page.next = page.rows.last().map(|row| row.seq);
+            return false;
+        }
+        page.rows.push(row.clone());
+        true
+    })?;
+    Ok(page)
+}
+
+fn fill(store: &Store, until: Seq, read: &mut Read) -> Result<(), Error> {
+    let mut frames = store.frames(read.next)?;
+    while read.records.len() < RECORDS && read.next < until {
+        let Some(frame) = frames.next_frame()? else { break };
+        for (seq, record) in (frame.first_seq..).zip(frame.records) {
+            if seq >= read.next && seq < until {
+                read.records.push((seq, record));
+                read.next = seq + 1;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! What goes on beside the driver: housekeeping of the store, bounds of memory and disk, gauges.
+
+use crate::{
+    admission::Closed,
+    state::{Core, Health},
+};
+use gemelli_broker::Broker;
+use gemelli_store::Space;
+use std::{
+    fmt::Write,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// How often bounds are looked at.
+const TICK: Duration = Duration::from_millis(500);
+/// How often the store is kept.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// Log that sessions that are away may hold back, bytes.
+const SESSIONS_QUOTA: u64 = 1 << 30;
+
+/// Starts the supervisor's thread: it ends when the node stops.
+pub(crate) fn start(core: &Arc<Core>, broker: &Broker<Core>) -> std::io::Result<JoinHandle<()>> {
+    let (core, broker) = (core.clone(), broker.clone());
+    thread::Builder::new().name("supervisor".into()).spawn(move || supervise(&core, &broker))
+}
+
+fn supervise(core: &Core, broker: &Broker<Core>) {
+    let mut kept = Instant::now();
+    while !*core.stopping.borrow() {
+        thread::sleep(TICK);
+        bounds(core);
+        gauge(core, broker);
+        if kept.elapsed() >= HOUSEKEEPING {
+            kept = Instant::now();
+            keep(core, broker);
+        }
+    }
+}
+
+/// Closes and opens admission as disk and memory allow.
+fn bounds(core: &Core) {
+    let space = match core.store.space() {
+        Space::Open => Space::Open,
+        Space::Reserve { .. } => core.store.make_room(),
+    };
+    let limit = core.options.limits.memory_bytes;
+    let memory = resident_bytes();
+    core.metrics.memory.set(memory);
+    let hold = match space {
+        Space::Reserve { .. } => Some(Closed::DiskFull),
+        Space::Open if memory > limit => Some(Closed::Memory(limit)),
+        Space::Open => None,
+    };
+    let full = matches!(hold, Some(Closed::DiskFull));
+    match (full, core.health()) {
+        (true, Health::Well) => {
+            core.degrade(Health::DiskFull(format!("no space is left in {}", core.options.data.display())));
+        }
+        (false, Health::DiskFull(_)) => core.heal(),
+        _ => {}
+    }
+    core.admission.hold(hold);
+}
+
+/// Housekeeping of the store: history, retention.
+fn keep(core: &Core, broker: &Broker<Core>) {
+    match broker.oldest_cursor() {
+        Some(seq) => core.store.set_cursor("sessions", seq, SESSIONS_QUOTA),
+        None => core.store.remove_cursor("sessions"),
+    }
+    match core.store.keep_house(core.clock.now_ms()) {
+        Ok(kept) => {
+            for name in &kept.dropped_cursors {
+                tracing::warn!(name, "a reader lags more than its quota, the log no longer waits for it");
+            }
+            if kept.wants_snapshot {
+                core.wants_snapshot.store(true, std::sync::atomic::Ordering::Release);
+                core.admission.nudge();
+            }
+        }
+        Err(error) => tracing::error!(%error, "housekeeping of the data folder failed, it is tried again"),
+    }
+}
+
+/// Sets the gauges that nobody else sets.
+pub(crate) fn gauge(core: &Core, broker: &Broker<Core>) {
+    let metrics = broker.metrics();
+    core.metrics.connections.set(metrics.connections_now);
+    core.metrics.sessions.set(metrics.sessions_now);
+}
+
+/// Resident memory of this process, bytes; 0 where the system does not tell.
+fn resident_bytes() -> u64 {
+    const PAGE: u64 = 4_096;
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    text.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * PAGE
+}
+
+/// All metrics as text: the node's own, then the broker's and the store's under their names.
+pub(crate) fn render(core: &Core, broker: &Broker<Core>) -> String {
+    let own = core.metrics.render();
+    let mut text = own.strip_suffix("# EOF\n").unwrap_or(&own).to_owned();
+    let store = core.store.metrics();
+    let store = [
+        ("log_segments", store.segments),
+        ("log_size_bytes", store.log_bytes),
+        ("log_truncated_bytes", store.truncated_bytes),
+        ("history_files", store.history_files),
+        ("history_bytes", store.history_bytes),
+        ("history_rows_dropped", store.dropped_rows),
+        ("log_cursors_dropped", store.dropped_cursors),
+        ("log_segments_dropped", store.dropped_segments),
+    ];
+    let broker = broker.metrics();
+    let broker = broker.entries().into_iter().map(|(name, value)| (format!("mqtt_{name}"), value));
+    for (name, value) in store.iter().map(|(name, value)| ((*name).to_owned(), *value)).chain(broker) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "# TYPE gemelli_{name} gauge\ngemelli_{name} {value}");
+    }
+    text.push_str("# EOF\n");
+    text
+}
