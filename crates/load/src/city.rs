@@ -4,6 +4,7 @@
 //! city: neighbourhoods in a grid, poles in a grid within each.
 
 use crate::fleet::{self, Device, Kind, POLES, SPOTS};
+use gemelli_model::manifest;
 use serde_json::{Value, json};
 
 /// Twins of a neighbourhood, its own included.
@@ -38,6 +39,32 @@ pub fn pole(neighborhood: u16, place: u16) -> String {
 /// The car park's twin.
 pub fn parking(neighborhood: u16) -> String {
     format!("{PARKING}-nb{neighborhood:03}-ofp0001")
+}
+
+/// The interfaces of the city: the files of `examples/city`, as they were when this was built.
+const INTERFACES: [&str; 16] = [
+    include_str!("../../../examples/city/epa-aqi-2024.yaml"),
+    include_str!("../../../examples/city/epa-air-quality.yaml"),
+    include_str!("../../../examples/city/place.yaml"),
+    include_str!("../../../examples/city/city.yaml"),
+    include_str!("../../../examples/city/neighborhood.yaml"),
+    include_str!("../../../examples/city/pole.yaml"),
+    include_str!("../../../examples/city/offstreetparking.yaml"),
+    include_str!("../../../examples/city/device.yaml"),
+    include_str!("../../../examples/city/airqualityobserved.yaml"),
+    include_str!("../../../examples/city/weatherobserved.yaml"),
+    include_str!("../../../examples/city/noiselevelobserved.yaml"),
+    include_str!("../../../examples/city/crowdflowobserved.yaml"),
+    include_str!("../../../examples/city/trafficflowobserved.yaml"),
+    include_str!("../../../examples/city/evchargingstation.yaml"),
+    include_str!("../../../examples/city/parkingspot.yaml"),
+    include_str!("../../../examples/city/streetlight.yaml"),
+];
+
+/// Manifests of all interfaces, as their files say.
+pub fn interfaces() -> Vec<Value> {
+    let manifests = INTERFACES.iter().flat_map(|text| manifest::parse(text).manifests);
+    manifests.map(|manifest| json!(manifest::to_value(&manifest))).collect()
 }
 
 /// Manifests of all twins; targets of relationships come before their sources.
@@ -115,6 +142,10 @@ fn at(neighborhood: u16, north: f64, east: f64) -> (f64, f64) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::{
+        payload,
+        workload::{Plan, Workload},
+    };
     use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
@@ -128,6 +159,35 @@ mod tests {
                     assert!(known.contains(edge["target"].as_str().unwrap()), "{edge} comes too early");
                 }
                 assert!(known.insert(twin["metadata"]["name"].as_str().unwrap()), "{twin} comes twice");
+            }
+        }
+    }
+
+    #[test]
+    fn interfaces_have_every_member_that_devices_report_and_every_relationship() {
+        let interfaces = interfaces();
+        assert_eq!(interfaces.len(), INTERFACES.len());
+        let spec = |name: &str| interfaces.iter().find(|i| i["metadata"]["name"] == name).unwrap()["spec"].clone();
+        fn has(spec: &dyn Fn(&str) -> Value, interface: &str, list: &str, name: &str) -> bool {
+            let own = spec(interface);
+            let among = |list: &str| own[list].as_array().cloned().unwrap_or_default();
+            among(list).iter().any(|member| member["name"] == name)
+                || among("extends").iter().any(|parent| has(spec, parent.as_str().unwrap(), list, name))
+        }
+        let workload = Workload::new(Plan::default());
+        for step in workload.steps().take(40) {
+            for due in step.due {
+                let kind = workload.devices()[due.device as usize].kind;
+                for (name, _) in payload::reading(&workload, due, step.time_ms).unwrap().members {
+                    let known = ["properties", "telemetry"].iter().any(|list| has(&spec, kind.interface(), list, name));
+                    assert!(known, "{} lacks {name}", kind.interface());
+                }
+            }
+        }
+        for twin in twins(1) {
+            let interface = twin["spec"]["interface"].as_str().unwrap();
+            for edge in twin["spec"]["relationships"].as_array().unwrap_or(&Vec::new()) {
+                assert!(has(&spec, interface, "relationships", edge["name"].as_str().unwrap()), "{twin}");
             }
         }
     }

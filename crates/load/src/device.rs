@@ -62,12 +62,23 @@ pub struct Options {
     pub journal: Option<PathBuf>,
     /// User name and password, where the server asks for them.
     pub login: Option<(String, String)>,
+    /// A fault to commit, so that a checker can be checked.
+    pub plant: Option<Plant>,
+}
+
+/// A fault of the devices, committed once in the middle of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// A report is journalled as acknowledged that was never sent.
+    Drop,
+    /// A report is sent a second time, without an event id.
+    Double,
 }
 
 impl Options {
     /// Devices of MQTT 5 without login at top speed.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, protocol: Protocol::V5, speed: Speed::Max, journal: None, login: None }
+        Self { address, protocol: Protocol::V5, speed: Speed::Max, journal: None, login: None, plant: None }
     }
 }
 

@@ -12,4 +12,5 @@ pub mod fleet;
 pub mod payload;
 pub mod process;
 pub mod reference;
+pub mod simulate;
 pub mod workload;

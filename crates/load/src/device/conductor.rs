@@ -1,7 +1,7 @@
 //! Keeps all devices in step.
 
 use super::{
-    Error, Journal, Notice, Options, Protocol, QUIET, Report, STALL_LIMIT, Speed,
+    Error, Journal, Notice, Options, Plant, Protocol, QUIET, Report, STALL_LIMIT, Speed,
     link::{self, Link, Message, Shared, Signal},
 };
 use crate::{
@@ -162,6 +162,9 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
             self.journal.sent(due.device, due.n).map_err(journal)?;
             self.in_flight += 1;
             self.report.sent += 1;
+            if self.report.sent == self.workload.total() / 2 && self.plant(*due, &message).await? {
+                continue;
+            }
             let Some(sender) = self.senders.get(due.device as usize) else { continue };
             // A link that is gone has said why in a signal.
             let _ = sender.outbox.send(message).await;
@@ -179,6 +182,26 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
             }
         }
         Ok(())
+    }
+
+    /// Commits the fault asked for; true: the report must not be sent.
+    async fn plant(&mut self, due: Due, message: &Message) -> Result<bool, Error> {
+        match self.options.plant {
+            None => Ok(false),
+            Some(Plant::Drop) => {
+                self.acknowledged(due.device, due.n.into(), None)?;
+                Ok(true)
+            }
+            Some(Plant::Double) => {
+                let mut again = message.clone();
+                again.properties.clear();
+                if let Some(sender) = self.senders.get(due.device as usize) {
+                    self.in_flight += 1;
+                    let _ = sender.outbox.send(again).await;
+                }
+                Ok(false)
+            }
+        }
     }
 
     fn message(&self, due: Due, time_ms: i64) -> Option<Message> {
