@@ -92,6 +92,8 @@ pub enum Command {
     Completion(command::completion::Args),
     Man(command::man::Args),
     Version(command::version::Args),
+    #[command(hide = true)]
+    Load(command::load::Args),
 }
 
 impl Command {

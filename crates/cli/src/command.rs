@@ -11,6 +11,7 @@ pub mod diff;
 pub mod doctor;
 pub mod get;
 pub mod history;
+pub mod load;
 pub mod logs;
 pub mod man;
 pub mod replay;
@@ -42,5 +43,6 @@ pub fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         Command::Completion(args) => completion::run(args, settings),
         Command::Man(args) => man::run(args, settings),
         Command::Version(args) => version::run(args, settings),
+        Command::Load(args) => load::run(args, settings),
     }
 }

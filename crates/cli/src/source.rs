@@ -1,6 +1,9 @@
 //! Manifests on disk: files, folders or stdin, each object with the place where it stands.
 
-use crate::failure::{Exit, Failure, Place};
+use crate::{
+    failure::{Exit, Failure, Place},
+    output,
+};
 use gemelli_model::manifest;
 use serde_json::{Value as Json, json};
 use std::{
@@ -142,6 +145,9 @@ impl Reading {
                     Place::at(&file, &text, problem.line as usize, problem.column as usize),
                 )
             }));
+        for warning in &parsed.warnings {
+            output::say(&format!("note: {file}: {warning}"));
+        }
         let objects = parsed.manifests.into_iter().zip(parsed.places);
         self.found.extend(objects.map(|(object, at)| Manifest {
             file: file.clone(),

@@ -9,7 +9,9 @@ use crate::{
 };
 use clap_complete::ArgValueCandidates;
 use gemelli_client::{Client, Span};
+use gemelli_model::time;
 use serde_json::{Value as Json, json};
+use std::collections::VecDeque;
 
 /// Show one object with its values, edges and last events
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,8 @@ pub struct Args {
 
 /// Events shown.
 const EVENTS: usize = 5;
+/// How far back events are looked for, milliseconds before the last change; at last all of history.
+const SPANS_MS: [Option<i64>; 4] = [Some(60_000), Some(3_600_000), Some(86_400_000), None];
 
 /// Runs it.
 pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
@@ -32,9 +36,10 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let client = settings.client()?;
     let mut object = get::named(&client, kind, &args.name, false)?;
     if kind == Kind::Twin
+        && let events = last_events(&client, &object, &args.name)?
         && let Some(fields) = object.as_object_mut()
     {
-        fields.insert("events".into(), json!(last_events(&client, &args.name)?));
+        fields.insert("events".into(), json!(events));
     }
     match format {
         Format::Table | Format::Wide if kind == Kind::Twin => output::write(&twin(&object)),
@@ -43,17 +48,27 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-fn last_events(client: &Client, twin: &str) -> Result<Vec<Json>, Failure> {
-    let day = Span {
-        limit: Some(1_000),
-        ..Span::default()
-    };
-    let mut last = std::collections::VecDeque::new();
-    for entry in client.history(twin, &day) {
-        if last.len() == EVENTS {
-            last.pop_front();
+/// The last events, looked for in a span that widens until there are enough.
+fn last_events(client: &Client, object: &Json, twin: &str) -> Result<Vec<Json>, Failure> {
+    let updated = output::first(object, get::UPDATED);
+    let updated = time::parse_ms(&updated).unwrap_or(i64::MAX);
+    let mut last = VecDeque::new();
+    for back in SPANS_MS {
+        let from = back.map(|back| time::format_ms(updated.saturating_sub(back)));
+        let span = Span {
+            from: from.filter(|_| updated < i64::MAX),
+            ..Span::default()
+        };
+        last.clear();
+        for entry in client.history(twin, &span) {
+            if last.len() == EVENTS {
+                last.pop_front();
+            }
+            last.push_back(json!(entry?));
         }
-        last.push_back(json!(entry?));
+        if last.len() == EVENTS || span.from.is_none() {
+            break;
+        }
     }
     Ok(last.into())
 }

@@ -28,6 +28,9 @@ pub struct Args {
     limit: Option<usize>,
 }
 
+/// Where a twin says when it last changed.
+pub const UPDATED: &[&str] = &["/lastUpdateTime", "/updated", "/$metadata/$lastUpdateTime"];
+
 /// Twins.
 pub const TWINS: Sheet = Sheet {
     kind: "twin",
@@ -51,12 +54,7 @@ pub const TWINS: Sheet = Sheet {
         Column {
             heading: "UPDATED",
             wide: false,
-            cell: |item| {
-                first(
-                    item,
-                    &["/lastUpdateTime", "/updated", "/$metadata/$lastUpdateTime"],
-                )
-            },
+            cell: |item| first(item, UPDATED),
         },
         Column {
             heading: "PROPERTIES",
