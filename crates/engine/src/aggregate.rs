@@ -32,12 +32,17 @@ pub struct Rollup<K> {
 impl<K: Ord> Rollup<K> {
     /// Of nothing.
     pub fn new(op: Op) -> Self {
-        Self { contributions: BTreeMap::new(), tally: Tally::new(op) }
+        Self {
+            contributions: BTreeMap::new(),
+            tally: Tally::new(op),
+        }
     }
 
     /// Puts this contribution in place of the key's former one; none, null and not finite withdraw it.
     pub fn set(&mut self, key: K, value: Option<Value>) {
-        let Some(value) = value.filter(tally::counts) else { return self.remove(&key) };
+        let Some(value) = value.filter(tally::counts) else {
+            return self.remove(&key);
+        };
         let former = self.contributions.insert(key, value.clone());
         self.tally.replace(former.as_ref(), Some(&value));
     }
@@ -61,7 +66,11 @@ impl<K: Ord> Rollup<K> {
 
 /// What a related twin contributes, given its `of` member and what its `where` filter came to
 /// (true where there is no filter). None: nothing.
-pub fn contribution(aggregate: &Aggregate, of: Option<Value>, filter: Option<bool>) -> Option<Value> {
+pub fn contribution(
+    aggregate: &Aggregate,
+    of: Option<Value>,
+    filter: Option<bool>,
+) -> Option<Value> {
     match (aggregate.op, &aggregate.of) {
         // Without `of`, the filter is the question itself: every related twin answers it.
         (Op::Any | Op::All, None) => Some(Value::Bool(filter.unwrap_or(false))),

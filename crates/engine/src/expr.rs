@@ -16,9 +16,12 @@
 
 mod compile;
 mod eval;
+mod fault;
 mod functions;
 mod names;
 mod node;
+mod operations;
+mod parse;
 mod table;
 
 #[cfg(test)]
@@ -85,7 +88,11 @@ pub struct Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at line {}, column {}", self.message, self.line, self.column)
+        write!(
+            f,
+            "{} at line {}, column {}",
+            self.message, self.line, self.column
+        )
     }
 }
 

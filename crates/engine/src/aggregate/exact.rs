@@ -16,7 +16,9 @@ pub struct ExactSum {
 
 impl Default for ExactSum {
     fn default() -> Self {
-        Self { words: Box::new([0; WORDS]) }
+        Self {
+            words: Box::new([0; WORDS]),
+        }
     }
 }
 
@@ -30,8 +32,11 @@ impl ExactSum {
         let exponent = ((bits >> 52) & 0x7ff) as u32;
         let fraction = bits & ((1 << 52) - 1);
         // A normal number is (2^52 + fraction) · 2^(exponent − 1075), a subnormal one fraction · 2^−1074.
-        let (mantissa, shift) =
-            if exponent == 0 { (fraction, 0) } else { (fraction | 1 << 52, exponent - 1) };
+        let (mantissa, shift) = if exponent == 0 {
+            (fraction, 0)
+        } else {
+            (fraction | 1 << 52, exponent - 1)
+        };
         self.add_magnitude(mantissa, shift as usize, x < 0.0);
     }
 
@@ -99,7 +104,9 @@ impl ExactSum {
 
 /// The double nearest to magnitude · 2^−1074.
 fn round(magnitude: &[u64; WORDS]) -> f64 {
-    let Some(top_word) = magnitude.iter().rposition(|w| *w != 0) else { return 0.0 };
+    let Some(top_word) = magnitude.iter().rposition(|w| *w != 0) else {
+        return 0.0;
+    };
     let word = |i: usize| magnitude.get(i).copied().unwrap_or(0);
     let top_bit = top_word * 64 + 63 - word(top_word).leading_zeros() as usize;
     if top_bit < 53 {

@@ -19,7 +19,11 @@ enum Held {
     /// `count` needs no more than the number.
     Nothing,
     /// `sum` and `avg`; contributions that are doubles decide what kind of number the sum is.
-    Sum { sum: ExactSum, numbers: u64, doubles: u64 },
+    Sum {
+        sum: ExactSum,
+        numbers: u64,
+        doubles: u64,
+    },
     /// `min` and `max`: how often each value was contributed.
     Ordered(BTreeMap<Ranked, u64>),
     /// `any` and `all`: contributions that are true.
@@ -31,7 +35,11 @@ impl Tally {
     pub fn new(op: Op) -> Self {
         let held = match op {
             Op::Count => Held::Nothing,
-            Op::Sum | Op::Avg => Held::Sum { sum: ExactSum::default(), numbers: 0, doubles: 0 },
+            Op::Sum | Op::Avg => Held::Sum {
+                sum: ExactSum::default(),
+                numbers: 0,
+                doubles: 0,
+            },
             Op::Min | Op::Max => Held::Ordered(BTreeMap::new()),
             Op::Any | Op::All => Held::Truths(0),
         };
@@ -58,12 +66,15 @@ impl Tally {
     pub fn value(&self) -> Option<Value> {
         match (&self.held, self.op) {
             (Held::Nothing, _) => Some(whole(self.count)),
-            (Held::Sum { sum, numbers, .. }, Op::Avg) => {
-                (*numbers > 0).then(|| sum.value() / *numbers as f64).and_then(finite)
-            }
-            (Held::Sum { sum, doubles: 0, .. }, _) => {
-                sum.as_int().map(Value::Int).or_else(|| finite(sum.value()))
-            }
+            (Held::Sum { sum, numbers, .. }, Op::Avg) => (*numbers > 0)
+                .then(|| sum.value() / *numbers as f64)
+                .and_then(finite),
+            (
+                Held::Sum {
+                    sum, doubles: 0, ..
+                },
+                _,
+            ) => sum.as_int().map(Value::Int).or_else(|| finite(sum.value())),
             (Held::Sum { sum, .. }, _) => finite(sum.value()),
             (Held::Ordered(values), Op::Min) => values.first_key_value().map(|(v, _)| v.0.clone()),
             (Held::Ordered(values), _) => values.last_key_value().map(|(v, _)| v.0.clone()),
@@ -85,12 +96,21 @@ impl Held {
                 sum.add_int(*n);
                 *numbers += 1;
             }
-            (Self::Sum { sum, numbers, doubles }, Value::Double(x)) => {
+            (
+                Self::Sum {
+                    sum,
+                    numbers,
+                    doubles,
+                },
+                Value::Double(x),
+            ) => {
                 sum.add(*x);
                 *numbers += 1;
                 *doubles += 1;
             }
-            (Self::Ordered(values), value) => *values.entry(Ranked(value.clone())).or_default() += 1,
+            (Self::Ordered(values), value) => {
+                *values.entry(Ranked(value.clone())).or_default() += 1
+            }
             (Self::Truths(truths), Value::Bool(true)) => *truths += 1,
             _ => {}
         }
@@ -102,7 +122,14 @@ impl Held {
                 sum.subtract_int(*n);
                 *numbers = numbers.saturating_sub(1);
             }
-            (Self::Sum { sum, numbers, doubles }, Value::Double(x)) => {
+            (
+                Self::Sum {
+                    sum,
+                    numbers,
+                    doubles,
+                },
+                Value::Double(x),
+            ) => {
                 sum.subtract(*x);
                 *numbers = numbers.saturating_sub(1);
                 *doubles = doubles.saturating_sub(1);
@@ -166,9 +193,10 @@ impl Ord for Ranked {
             // 1 and 1.0 are one place in order of size, yet two values: the whole number stands first.
             (Value::Int(a), Value::Double(b)) => compare(*a, *b).then(Ordering::Less),
             (Value::Double(a), Value::Int(b)) => compare(*b, *a).reverse().then(Ordering::Greater),
-            (Value::Array(_) | Value::Object(_), Value::Array(_) | Value::Object(_)) => {
-                self.rank().cmp(&other.rank()).then_with(|| self.0.to_string().cmp(&other.0.to_string()))
-            }
+            (Value::Array(_) | Value::Object(_), Value::Array(_) | Value::Object(_)) => self
+                .rank()
+                .cmp(&other.rank())
+                .then_with(|| self.0.to_string().cmp(&other.0.to_string())),
             _ => self.rank().cmp(&other.rank()),
         }
     }
@@ -183,7 +211,11 @@ fn compare(n: i64, x: f64) -> Ordering {
         return Ordering::Greater;
     }
     let floor = libm::floor(x);
-    n.cmp(&(floor as i64)).then(if x > floor { Ordering::Less } else { Ordering::Equal })
+    n.cmp(&(floor as i64)).then(if x > floor {
+        Ordering::Less
+    } else {
+        Ordering::Equal
+    })
 }
 
 impl PartialOrd for Ranked {

@@ -3,7 +3,15 @@
 use super::*;
 use proptest::prelude::*;
 
-const OPS: [Op; 7] = [Op::Sum, Op::Avg, Op::Min, Op::Max, Op::Count, Op::Any, Op::All];
+const OPS: [Op; 7] = [
+    Op::Sum,
+    Op::Avg,
+    Op::Min,
+    Op::Max,
+    Op::Count,
+    Op::Any,
+    Op::All,
+];
 
 /// Brute force over the contributions at hand; sums by sorting out what cancels.
 fn brute(op: Op, at_hand: &BTreeMap<u8, Value>) -> Option<Value> {
@@ -15,10 +23,20 @@ fn brute(op: Op, at_hand: &BTreeMap<u8, Value>) -> Option<Value> {
     let least_first = |a: &&f64, b: &&f64| a.total_cmp(b);
     match op {
         Op::Count => Some(Value::Int(at_hand.len() as i64)),
-        Op::Any => Some(Value::Bool(at_hand.values().any(|v| *v == Value::Bool(true)))),
-        Op::All => Some(Value::Bool(at_hand.values().all(|v| *v == Value::Bool(true)))),
-        Op::Min => numbers.iter().min_by(least_first).map(|x| Value::Double(*x)),
-        Op::Max => numbers.iter().max_by(least_first).map(|x| Value::Double(*x)),
+        Op::Any => Some(Value::Bool(
+            at_hand.values().any(|v| *v == Value::Bool(true)),
+        )),
+        Op::All => Some(Value::Bool(
+            at_hand.values().all(|v| *v == Value::Bool(true)),
+        )),
+        Op::Min => numbers
+            .iter()
+            .min_by(least_first)
+            .map(|x| Value::Double(*x)),
+        Op::Max => numbers
+            .iter()
+            .max_by(least_first)
+            .map(|x| Value::Double(*x)),
         // The same contributions afresh and in another order.
         Op::Sum | Op::Avg => rollup.value(),
     }
@@ -26,7 +44,9 @@ fn brute(op: Op, at_hand: &BTreeMap<u8, Value>) -> Option<Value> {
 
 fn number() -> impl Strategy<Value = Value> {
     prop_oneof![
-        any::<f64>().prop_filter("finite", |x| x.is_finite()).prop_map(Value::Double),
+        any::<f64>()
+            .prop_filter("finite", |x| x.is_finite())
+            .prop_map(Value::Double),
         (-1000i32..1000).prop_map(|n| Value::Double(f64::from(n) / 8.0)),
         any::<i32>().prop_map(|n| Value::Int(n.into())),
         Just(Value::Double(f64::MIN_POSITIVE / 8.0)),
@@ -36,7 +56,11 @@ fn number() -> impl Strategy<Value = Value> {
 }
 
 fn absent() -> impl Strategy<Value = Option<Value>> {
-    prop_oneof![Just(None), Just(Some(Value::Null)), Just(Some(Value::Double(f64::NAN)))]
+    prop_oneof![
+        Just(None),
+        Just(Some(Value::Null)),
+        Just(Some(Value::Double(f64::NAN)))
+    ]
 }
 
 proptest! {
@@ -128,7 +152,11 @@ fn sums_of_whole_numbers_are_whole_while_they_fit() {
 #[test]
 fn order_and_kind_of_extremes() {
     let mut rollup = Rollup::new(Op::Max);
-    for (key, value) in [(1, Value::text("b")), (2, Value::text("a")), (3, Value::Int(9))] {
+    for (key, value) in [
+        (1, Value::text("b")),
+        (2, Value::text("a")),
+        (3, Value::Int(9)),
+    ] {
         rollup.set(key, Some(value));
     }
     assert_eq!(rollup.value(), Some(Value::text("b")));
@@ -143,14 +171,23 @@ fn order_and_kind_of_extremes() {
 fn who_contributes() {
     let aggregate = |json: &str| serde_json::from_str::<Aggregate>(json).unwrap();
     let count = aggregate(r#"{"op":"count","over":"r","direction":"incoming","where":"x"}"#);
-    assert_eq!(contribution(&count, None, Some(true)), Some(Value::Bool(true)));
+    assert_eq!(
+        contribution(&count, None, Some(true)),
+        Some(Value::Bool(true))
+    );
     assert_eq!(contribution(&count, None, Some(false)), None);
     assert_eq!(contribution(&count, None, None), None);
     let all = aggregate(r#"{"op":"all","over":"r","direction":"incoming","where":"x"}"#);
-    assert_eq!(contribution(&all, None, Some(false)), Some(Value::Bool(false)));
+    assert_eq!(
+        contribution(&all, None, Some(false)),
+        Some(Value::Bool(false))
+    );
     assert_eq!(contribution(&all, None, None), Some(Value::Bool(false)));
     let sum = aggregate(r#"{"op":"sum","over":"r","direction":"incoming","of":"x"}"#);
-    assert_eq!(contribution(&sum, Some(Value::Int(3)), Some(true)), Some(Value::Int(3)));
+    assert_eq!(
+        contribution(&sum, Some(Value::Int(3)), Some(true)),
+        Some(Value::Int(3))
+    );
     assert_eq!(contribution(&sum, Some(Value::Int(3)), Some(false)), None);
     assert_eq!(contribution(&sum, Some(Value::Null), Some(true)), None);
 }

@@ -1,14 +1,16 @@
 //! From CEL text to the tree that runs: names, functions and tables are looked up here, once.
 
 use super::{
-    Error, MAX_DEPTH, MAX_LITERAL, MAX_SOURCE_BYTES, Names, Program, Table, Uses,
-    eval::{self, Fault},
+    Error, MAX_DEPTH, MAX_LITERAL, Names, Program, Table, Uses,
+    fault::{self, Fault},
     functions::{FUNCTIONS, Function, MAX_ARGUMENTS, SPECIAL},
     names::Numbers,
     node::{Each, Kind, Node, Operator, Pair, Question, Relation, Walk},
+    operations::malformed_table,
+    parse::{parse, too_deep},
 };
 use cel::{
-    Env, IdedExpr, ParseErrors,
+    IdedExpr,
     common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators},
 };
 use gemelli_model::{Value, nearest};
@@ -16,17 +18,16 @@ use std::sync::Arc;
 
 /// Compiles an expression.
 pub(super) fn compile(source: &str, names: &Names) -> Result<Program, Error> {
-    check_size(source)?;
-    // Without macros: `has`, `map` and their like stay calls, and are compiled as such.
-    let parser = Env::default()
-        .parser()
-        .enable_optional_syntax(false)
-        .max_recursion_depth(MAX_DEPTH as u16)
-        .error_recovery_limit(1);
-    let (tree, places) =
-        parser.parse_with_source_info(source).map_err(|errors| syntax(source, &errors))?;
-    let mut compiler =
-        Compiler { source, names, places, members: Vec::new(), uses: Uses::default(), locals: Vec::new(), most_locals: 0 };
+    let (tree, places) = parse(source)?;
+    let mut compiler = Compiler {
+        source,
+        names,
+        places,
+        members: Vec::new(),
+        uses: Uses::default(),
+        locals: Vec::new(),
+        most_locals: 0,
+    };
     let root = compiler.node(&tree, 0)?;
     Ok(Program {
         source: source.into(),
@@ -35,57 +36,6 @@ pub(super) fn compile(source: &str, names: &Names) -> Result<Program, Error> {
         root: Arc::new(root),
         locals: compiler.most_locals,
     })
-}
-
-/// Refuses what the parser should not even see: its stack grows with nesting.
-fn check_size(source: &str) -> Result<(), Error> {
-    if source.len() > MAX_SOURCE_BYTES {
-        return Err(Error {
-            message: format!("an expression holds at most {MAX_SOURCE_BYTES} bytes, this one has {}", source.len()),
-            line: 1,
-            column: 1,
-            remedy: "split it into several derived properties".to_owned(),
-        });
-    }
-    let mut depth = 0usize;
-    for (at, byte) in source.bytes().enumerate() {
-        match byte {
-            b'(' | b'[' | b'{' | b'?' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => continue,
-        }
-        if depth > MAX_DEPTH {
-            return Err(too_deep(source, at as u32));
-        }
-    }
-    Ok(())
-}
-
-fn too_deep(source: &str, at: u32) -> Error {
-    let (line, column) = eval::position(source, at);
-    Error {
-        message: format!("nested deeper than {MAX_DEPTH}"),
-        line,
-        column,
-        remedy: "split it into several derived properties".to_owned(),
-    }
-}
-
-/// The parser's first complaint, without its list of all tokens that it would have liked better.
-fn syntax(source: &str, errors: &ParseErrors) -> Error {
-    let Some(first) = errors.errors.first() else { return too_deep(source, 0) };
-    let message = first.msg.split(" expecting ").next().unwrap_or(&first.msg);
-    let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
-    if message == "UNKNOWN" {
-        return too_deep(source, 0);
-    }
-    let at_least_one = |n: isize| u32::try_from(n).unwrap_or(1).max(1);
-    Error {
-        message: format!("not an expression: {}", message.trim()),
-        line: at_least_one(first.pos.0),
-        column: at_least_one(first.pos.1),
-        remedy: "see docs/expressions.md for the language".to_owned(),
-    }
 }
 
 struct Compiler<'a> {
@@ -101,7 +51,10 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn node(&mut self, expr: &IdedExpr, depth: usize) -> Result<Node, Error> {
-        let at = self.places.offset_for(expr.id).map_or(0, |(start, _)| start);
+        let at = self
+            .places
+            .offset_for(expr.id)
+            .map_or(0, |(start, _)| start);
         if depth > MAX_DEPTH {
             return Err(too_deep(self.source, at));
         }
@@ -127,7 +80,11 @@ impl Compiler<'_> {
                         return Err(self.unsupported("a message", at));
                     };
                     let Expr::Literal(LiteralValue::String(name)) = &entry.key.expr else {
-                        return Err(self.error(at, "the names of an object are texts", "put the name in quotes"));
+                        return Err(self.error(
+                            at,
+                            "the names of an object are texts",
+                            "put the name in quotes",
+                        ));
                     };
                     fields.push((Arc::from(name.inner()), self.node(&entry.value, depth)?));
                 }
@@ -159,7 +116,13 @@ impl Compiler<'_> {
             LiteralValue::String(text) => Value::text(text.inner()),
             LiteralValue::UInt(n) => match i64::try_from(*n.inner()) {
                 Ok(n) => Value::Int(n),
-                Err(_) => return Err(self.error(at, "the whole number does not fit 63 bits", "write a smaller one")),
+                Err(_) => {
+                    return Err(self.error(
+                        at,
+                        "the whole number does not fit 63 bits",
+                        "write a smaller one",
+                    ));
+                }
             },
             LiteralValue::Bytes(_) => return Err(self.unsupported("a bytes literal", at)),
         })
@@ -179,15 +142,20 @@ impl Compiler<'_> {
     }
 
     fn numbers(&self, name: &str, at: u32) -> Result<Numbers, Error> {
-        self.names.numbers(name).ok_or_else(|| self.unknown("member", name, self.names.all().map(|n| &**n), at))
+        self.names
+            .numbers(name)
+            .ok_or_else(|| self.unknown("member", name, self.names.all().map(|n| &**n), at))
     }
 
     /// The member's index among those that the program reads.
     fn member(&mut self, name: &str) -> usize {
-        self.members.iter().position(|known| &**known == name).unwrap_or_else(|| {
-            self.members.push(name.into());
-            self.members.len() - 1
-        })
+        self.members
+            .iter()
+            .position(|known| &**known == name)
+            .unwrap_or_else(|| {
+                self.members.push(name.into());
+                self.members.len() - 1
+            })
     }
 
     fn call(&mut self, call: &CallExpr, at: u32, depth: usize) -> Result<Kind, Error> {
@@ -199,9 +167,11 @@ impl Compiler<'_> {
                 let pair = Box::new([self.node(a, depth)?, self.node(b, depth)?]);
                 self.operator(name, pair, at)
             }
-            (None, [a, b, c]) if name == operators::CONDITIONAL => {
-                Ok(Kind::Choice(Box::new([self.node(a, depth)?, self.node(b, depth)?, self.node(c, depth)?])))
-            }
+            (None, [a, b, c]) if name == operators::CONDITIONAL => Ok(Kind::Choice(Box::new([
+                self.node(a, depth)?,
+                self.node(b, depth)?,
+                self.node(c, depth)?,
+            ]))),
             (Some(target), arguments) if walk(name, arguments.len()).is_some() => {
                 self.walk(name, target, arguments, at, depth)
             }
@@ -232,8 +202,8 @@ impl Compiler<'_> {
             operators::LESS_EQUALS => Kind::Order(Relation::LessOrEqual, pair),
             operators::GREATER => Kind::Order(Relation::Greater, pair),
             operators::GREATER_EQUALS => Kind::Order(Relation::GreaterOrEqual, pair),
-            operators::EQUALS => equal(pair, at, false),
-            operators::NOT_EQUALS => equal(pair, at, true),
+            operators::EQUALS => equal(*pair, at, false),
+            operators::NOT_EQUALS => equal(*pair, at, true),
             operators::LOGICAL_AND => Kind::And(pair),
             operators::LOGICAL_OR => Kind::Or(pair),
             operators::IN => Kind::In(pair),
@@ -246,10 +216,24 @@ impl Compiler<'_> {
         })
     }
 
-    fn function(&mut self, name: &str, arguments: &[&IdedExpr], at: u32, depth: usize) -> Result<Kind, Error> {
+    fn function(
+        &mut self,
+        name: &str,
+        arguments: &[&IdedExpr],
+        at: u32,
+        depth: usize,
+    ) -> Result<Kind, Error> {
         match (name, arguments) {
             ("has" | "defined", [of]) => Ok(Kind::Defined(self.boxed(of, depth)?)),
-            ("prev" | "since", [IdedExpr { expr: Expr::Ident(member), .. }]) => self.past(name, member, at),
+            (
+                "prev" | "since",
+                [
+                    IdedExpr {
+                        expr: Expr::Ident(member),
+                        ..
+                    },
+                ],
+            ) => self.past(name, member, at),
             ("prev" | "since", _) => Err(self.error(
                 at,
                 &format!("`{name}` takes the name of a member"),
@@ -264,8 +248,10 @@ impl Compiler<'_> {
                 if !(least..=most).contains(&arguments.len()) {
                     return Err(self.wrong_number(name, least, most, arguments.len(), at));
                 }
-                let arguments =
-                    arguments.iter().map(|a| self.node(a, depth)).collect::<Result<Vec<Node>, Error>>()?;
+                let arguments = arguments
+                    .iter()
+                    .map(|a| self.node(a, depth))
+                    .collect::<Result<Vec<Node>, Error>>()?;
                 let json = function.skips_absent() && arguments.iter().any(is_json);
                 Ok(Kind::Call(function, arguments, json))
             }
@@ -275,11 +261,19 @@ impl Compiler<'_> {
     fn past(&mut self, function: &str, member: &str, at: u32) -> Result<Kind, Error> {
         let numbers = self.numbers(member, at)?;
         let index = self.member(member);
-        let uses = if function == "prev" { &mut self.uses.prev } else { &mut self.uses.since };
+        let uses = if function == "prev" {
+            &mut self.uses.prev
+        } else {
+            &mut self.uses.since
+        };
         if !uses.iter().any(|known| &**known == member) {
             uses.push(member.into());
         }
-        Ok(if function == "prev" { Kind::Previous(index, numbers) } else { Kind::Since(index) })
+        Ok(if function == "prev" {
+            Kind::Previous(index, numbers)
+        } else {
+            Kind::Since(index)
+        })
     }
 
     fn look_up(
@@ -302,7 +296,7 @@ impl Compiler<'_> {
                 Value::Array(rows) => Table::from_list(rows),
                 _ => None,
             };
-            let table = table.ok_or_else(|| self.of(eval::malformed_table(at)))?;
+            let table = table.ok_or_else(|| self.of(malformed_table(at)))?;
             return Ok(Kind::Lookup(question, Box::new(x), Arc::new(table)));
         }
         Ok(Kind::LookupIn(question, Box::new([x, rows])))
@@ -316,8 +310,13 @@ impl Compiler<'_> {
         at: u32,
         depth: usize,
     ) -> Result<Kind, Error> {
-        let (Some(walk), Some(IdedExpr { expr: Expr::Ident(variable), .. })) =
-            (walk(name, arguments.len()), arguments.first())
+        let (
+            Some(walk),
+            Some(IdedExpr {
+                expr: Expr::Ident(variable),
+                ..
+            }),
+        ) = (walk(name, arguments.len()), arguments.first())
         else {
             return Err(self.error(
                 at,
@@ -338,7 +337,13 @@ impl Compiler<'_> {
             (Walk::Map, _) => (parts.next(), parts.next()),
             _ => (parts.next(), None),
         };
-        Ok(Kind::Each(Box::new(Each { walk, range, local, test, make })))
+        Ok(Kind::Each(Box::new(Each {
+            walk,
+            range,
+            local,
+            test,
+            make,
+        })))
     }
 
     fn check_literal(&self, elements: usize, at: u32) -> Result<(), Error> {
@@ -352,10 +357,18 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn unknown<'n>(&self, what: &str, name: &str, known: impl Iterator<Item = &'n str>, at: u32) -> Error {
+    fn unknown<'n>(
+        &self,
+        what: &str,
+        name: &str,
+        known: impl Iterator<Item = &'n str>,
+        at: u32,
+    ) -> Error {
         let remedy = match nearest::name(name, known) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if what == "member" => "declare it as a property or telemetry of the interface".to_owned(),
+            None if what == "member" => {
+                "declare it as a property or telemetry of the interface".to_owned()
+            }
             None => "see docs/expressions.md for all functions".to_owned(),
         };
         self.error(at, &format!("there is no {what} `{name}`"), &remedy)
@@ -363,7 +376,11 @@ impl Compiler<'_> {
 
     fn unknown_function(&self, name: &str, arguments: usize, at: u32) -> Error {
         if SPECIAL.contains(&name) {
-            let wanted = if matches!(name, "classify" | "interpolate") { 2 } else { 1 };
+            let wanted = if matches!(name, "classify" | "interpolate") {
+                2
+            } else {
+                1
+            };
             return self.wrong_number(name, wanted, wanted, arguments, at);
         }
         let known = FUNCTIONS.iter().map(|f| f.0).chain(SPECIAL).chain(WALKS);
@@ -377,20 +394,35 @@ impl Compiler<'_> {
             _ if least == most => format!("{least} arguments"),
             _ => format!("{least} to {most} arguments"),
         };
-        self.error(at, &format!("`{name}` takes {wanted}, not {got}"), "see docs/expressions.md for its form")
+        self.error(
+            at,
+            &format!("`{name}` takes {wanted}, not {got}"),
+            "see docs/expressions.md for its form",
+        )
     }
 
     fn unsupported(&self, what: &str, at: u32) -> Error {
-        self.error(at, &format!("{what} has no meaning here"), "see docs/expressions.md for the language")
+        self.error(
+            at,
+            &format!("{what} has no meaning here"),
+            "see docs/expressions.md for the language",
+        )
     }
 
     fn error(&self, at: u32, message: &str, remedy: &str) -> Error {
-        let (line, column) = eval::position(self.source, at);
-        Error { message: message.to_owned(), line, column, remedy: remedy.to_owned() }
+        let (line, column) = fault::position(self.source, at);
+        Error {
+            message: message.to_owned(),
+            line,
+            column,
+            remedy: remedy.to_owned(),
+        }
     }
 
     fn of(&self, fault: Fault) -> Error {
-        fault.located(self.source).unwrap_or_else(|| self.unsupported("this table", 0))
+        fault
+            .located(self.source)
+            .unwrap_or_else(|| self.unsupported("this table", 0))
     }
 }
 
@@ -412,23 +444,29 @@ fn walk(name: &str, arguments: usize) -> Option<Walk> {
 fn is_json(node: &Node) -> bool {
     match &node.kind {
         Kind::Member(..) | Kind::Previous(..) => true,
-        Kind::Field(_, _, json) | Kind::Element(_, json) | Kind::Local(_, json) | Kind::Call(_, _, json) => *json,
+        Kind::Field(_, _, json)
+        | Kind::Element(_, json)
+        | Kind::Local(_, json)
+        | Kind::Call(_, _, json) => *json,
         Kind::Each(each) => each.walk == Walk::Filter && is_json(&each.range),
         _ => false,
     }
 }
 
 /// `x == null` asks whether x is absent: no member is ever null otherwise.
-fn equal(pair: Pair, at: u32, negated: bool) -> Kind {
+fn equal([a, b]: [Node; 2], at: u32, negated: bool) -> Kind {
     let null = |node: &Node| matches!(node.kind, Kind::Constant(Value::Null));
-    let [a, b] = *pair;
     let other = match (null(&a), null(&b)) {
         (true, _) => b,
         (_, true) => a,
         _ => return Kind::Equal(Box::new([a, b]), negated),
     };
     let defined = Kind::Defined(Box::new(other));
-    if negated { defined } else { Kind::Not(Box::new(Node { kind: defined, at })) }
+    if negated {
+        defined
+    } else {
+        Kind::Not(Box::new(Node { kind: defined, at }))
+    }
 }
 
 fn constant_list(items: &[Node]) -> Option<Value> {

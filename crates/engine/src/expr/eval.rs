@@ -1,60 +1,20 @@
 //! Runs the tree of an expression.
 
 use super::{
-    Error, MAX_STEPS, Scope, Table,
-    functions::{self, article, order},
+    MAX_STEPS, Scope, Table,
+    fault::Fault,
+    functions::{self, article},
     names::Numbers,
-    node::{Each, Kind, Node, Operator, Question, Relation, Walk},
+    node::{Each, Kind, Node, Walk},
+    operations::{
+        arithmetic, compare, element, look_up, malformed_table, not_true_or_false, numbers, read,
+    },
 };
 use gemelli_model::Value;
-use std::{cmp::Ordering, sync::Arc};
+use std::sync::Arc;
 
 /// Bytes of a joined text that count as one step.
 const BYTES_PER_STEP: usize = 64;
-
-/// Why a part of an expression has no value.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// It reads something that is absent.
-    Undefined,
-    /// It is wrong for these values.
-    Wrong(Box<Wrong>),
-}
-
-/// What is wrong, and where in the source, in bytes.
-#[derive(Debug)]
-pub(super) struct Wrong {
-    at: u32,
-    message: String,
-    remedy: &'static str,
-}
-
-impl Fault {
-    pub fn wrong(at: u32, message: String, remedy: &'static str) -> Self {
-        Self::Wrong(Box::new(Wrong { at, message, remedy }))
-    }
-
-    pub fn overflow(at: u32) -> Self {
-        Self::wrong(at, "a whole number overflows 64 bits".to_owned(), "compute with double(x)")
-    }
-
-    /// With line and column; none if it is merely undefined.
-    pub fn located(self, source: &str) -> Option<Error> {
-        match self {
-            Self::Undefined => None,
-            Self::Wrong(wrong) => {
-                let (line, column) = position(source, wrong.at);
-                Some(Error { message: wrong.message, line, column, remedy: wrong.remedy.to_owned() })
-            }
-        }
-    }
-}
-
-/// Line and column of a byte of the source, both from 1.
-pub(super) fn position(source: &str, at: u32) -> (u32, u32) {
-    let before = source.char_indices().take_while(|(i, _)| *i < at as usize);
-    before.fold((1, 1), |(line, column), (_, c)| if c == '\n' { (line + 1, 1) } else { (line, column + 1) })
-}
 
 /// Runs an expression; a result that is not finite is undefined.
 pub(super) fn run(
@@ -63,7 +23,12 @@ pub(super) fn run(
     locals: usize,
     scope: &dyn Scope,
 ) -> Result<Value, Fault> {
-    let mut run = Run { members, scope, locals: vec![Value::Null; locals], steps: 0 };
+    let mut run = Run {
+        members,
+        scope,
+        locals: vec![Value::Null; locals],
+        steps: 0,
+    };
     match run.eval(root)? {
         Value::Double(x) if !x.is_finite() => Err(Fault::Undefined),
         value => Ok(value),
@@ -100,7 +65,10 @@ impl Run<'_> {
             }
             Kind::Since(index) => {
                 let name = self.members.get(*index).ok_or(Fault::Undefined)?;
-                self.scope.since_ms(name).map(Value::Int).ok_or(Fault::Undefined)
+                self.scope
+                    .since_ms(name)
+                    .map(Value::Int)
+                    .ok_or(Fault::Undefined)
             }
             Kind::Now => Ok(Value::Int(self.scope.now_ms())),
             Kind::Local(index, json) => read(self.locals.get(*index).cloned(), numbers(*json)),
@@ -131,7 +99,10 @@ impl Run<'_> {
             },
             Kind::Negative(of) => match self.eval(of)? {
                 Value::Double(x) => Ok(Value::Double(-x)),
-                Value::Int(n) => n.checked_neg().map(Value::Int).ok_or_else(|| Fault::overflow(node.at)),
+                Value::Int(n) => n
+                    .checked_neg()
+                    .map(Value::Int)
+                    .ok_or_else(|| Fault::overflow(node.at)),
                 other => Err(Fault::wrong(
                     node.at,
                     format!("`-` takes a number, not {}", article(&other)),
@@ -187,7 +158,11 @@ impl Run<'_> {
             }
             Kind::Call(function, arguments, json) => {
                 let result = self.call(*function, arguments, node.at)?;
-                if *json { read(Some(result), Numbers::Double) } else { Ok(result) }
+                if *json {
+                    read(Some(result), Numbers::Double)
+                } else {
+                    Ok(result)
+                }
             }
             Kind::Lookup(question, x, table) => {
                 let x = self.eval(x)?;
@@ -263,14 +238,19 @@ impl Run<'_> {
             (Value::Object(_), Value::Text(name)) => Ok(Value::Bool(of.get(name).is_some())),
             _ => Err(Fault::wrong(
                 at,
-                format!("`in` looks into a list or an object, not into {}", article(of)),
+                format!(
+                    "`in` looks into a list or an object, not into {}",
+                    article(of)
+                ),
                 "write a list on its right",
             )),
         }
     }
 
     fn count(&mut self, elements: usize, at: u32) -> Result<(), Fault> {
-        self.steps = self.steps.saturating_add(u32::try_from(elements).unwrap_or(u32::MAX));
+        self.steps = self
+            .steps
+            .saturating_add(u32::try_from(elements).unwrap_or(u32::MAX));
         if self.steps > MAX_STEPS {
             return Err(Fault::wrong(
                 at,
@@ -284,11 +264,17 @@ impl Run<'_> {
     fn walk(&mut self, each: &Each, at: u32) -> Result<Value, Fault> {
         let items: Arc<[Value]> = match self.eval(&each.range)? {
             Value::Array(items) => items,
-            Value::Object(fields) => fields.iter().map(|(name, _)| Value::Text(name.clone())).collect(),
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(name, _)| Value::Text(name.clone()))
+                .collect(),
             other => {
                 return Err(Fault::wrong(
                     at,
-                    format!("only lists and objects have elements, not {}", article(&other)),
+                    format!(
+                        "only lists and objects have elements, not {}",
+                        article(&other)
+                    ),
                     "check what the member holds",
                 ));
             }
@@ -327,142 +313,5 @@ impl Run<'_> {
             (Walk::ExistsOne, None) => Ok(Value::Bool(found == 1)),
             (Walk::Map | Walk::Filter, None) => Ok(Value::Array(made.into())),
         }
-    }
-}
-
-fn numbers(json: bool) -> Numbers {
-    if json { Numbers::Double } else { Numbers::Whole }
-}
-
-fn read(value: Option<Value>, numbers: Numbers) -> Result<Value, Fault> {
-    match value {
-        None | Some(Value::Null) => Err(Fault::Undefined),
-        Some(Value::Int(n)) if numbers == Numbers::Double => Ok(Value::Double(n as f64)),
-        Some(value) => Ok(value),
-    }
-}
-
-fn element(of: &Value, index: &Value, json: bool, at: u32) -> Result<Value, Fault> {
-    match (of, index) {
-        (Value::Object(_), Value::Text(name)) => read(of.get(name).cloned(), numbers(json)),
-        (Value::Array(items), Value::Int(_) | Value::Double(_)) => {
-            let place = index.as_f64().filter(|n| *n >= 0.0 && libm::trunc(*n) == *n);
-            read(place.and_then(|n| items.get(n as usize)).cloned(), numbers(json))
-        }
-        _ => Err(Fault::wrong(
-            at,
-            format!("{} cannot be indexed by {}", article(of), article(index)),
-            "index a list by a number, an object by a text",
-        )),
-    }
-}
-
-fn arithmetic(operator: Operator, a: &Value, b: &Value, at: u32) -> Result<Value, Fault> {
-    match (a, b) {
-        (Value::Int(a), Value::Int(b)) => whole(operator, *a, *b, at),
-        (Value::Text(a), Value::Text(b)) if matches!(operator, Operator::Add) => {
-            functions::join(a, b, at)
-        }
-        (Value::Array(a), Value::Array(b)) if matches!(operator, Operator::Add) => {
-            if a.len() + b.len() > MAX_STEPS as usize {
-                return Err(Fault::wrong(at, "the list is too long".to_owned(), "join shorter lists"));
-            }
-            Ok(Value::Array(a.iter().chain(b.iter()).cloned().collect()))
-        }
-        _ => match (a.as_f64(), b.as_f64()) {
-            (Some(x), Some(y)) => Ok(Value::Double(match operator {
-                Operator::Add => x + y,
-                Operator::Subtract => x - y,
-                Operator::Multiply => x * y,
-                Operator::Divide => x / y,
-                Operator::Remainder => libm::fmod(x, y),
-            })),
-            _ => Err(Fault::wrong(
-                at,
-                format!("`{}` does not take {} and {}", sign(operator), article(a), article(b)),
-                "convert one of them, e.g. with double(x) or string(x)",
-            )),
-        },
-    }
-}
-
-fn whole(operator: Operator, a: i64, b: i64, at: u32) -> Result<Value, Fault> {
-    if b == 0 && matches!(operator, Operator::Divide | Operator::Remainder) {
-        return Err(Fault::wrong(
-            at,
-            "a whole number is divided by zero".to_owned(),
-            "guard it, e.g. `n == 0 ? 0 : x / n`",
-        ));
-    }
-    match operator {
-        Operator::Add => a.checked_add(b),
-        Operator::Subtract => a.checked_sub(b),
-        Operator::Multiply => a.checked_mul(b),
-        Operator::Divide => a.checked_div(b),
-        Operator::Remainder => a.checked_rem(b),
-    }
-    .map(Value::Int)
-    .ok_or_else(|| Fault::overflow(at))
-}
-
-fn compare(relation: Relation, a: &Value, b: &Value, at: u32) -> Result<Value, Fault> {
-    // A number that is none compares as false, as in IEEE 754.
-    let nan = |v: &Value| matches!(v, Value::Double(x) if x.is_nan());
-    let Some(order) = order(a, b) else {
-        if nan(a) || nan(b) {
-            return Ok(Value::Bool(false));
-        }
-        return Err(Fault::wrong(
-            at,
-            format!("{} and {} cannot be put in order", article(a), article(b)),
-            "convert one of them, e.g. with double(x) or string(x)",
-        ));
-    };
-    Ok(Value::Bool(match relation {
-        Relation::Less => order == Ordering::Less,
-        Relation::LessOrEqual => order != Ordering::Greater,
-        Relation::Greater => order == Ordering::Greater,
-        Relation::GreaterOrEqual => order != Ordering::Less,
-    }))
-}
-
-fn look_up(question: Question, x: &Value, table: &Table, at: u32) -> Result<Value, Fault> {
-    let Some(number) = x.as_f64() else {
-        return Err(Fault::wrong(
-            at,
-            format!("a table is asked for a number, not for {}", article(x)),
-            "convert it with double(x)",
-        ));
-    };
-    match question {
-        Question::Interpolate => table.interpolate(number).map(Value::Double),
-        Question::Classify => table.classify(number),
-    }
-    .ok_or(Fault::Undefined)
-}
-
-pub(super) fn malformed_table(at: u32) -> Fault {
-    Fault::wrong(
-        at,
-        "a table is a list of rows [from, value], [from, to, class] or [from, to, low, high]".to_owned(),
-        "write such rows, or name a table of the interface",
-    )
-}
-
-fn not_true_or_false(value: &Value, at: u32) -> Fault {
-    Fault::wrong(
-        at,
-        format!("true or false is needed here, not {}", article(value)),
-        "compare it with something",
-    )
-}
-
-fn sign(operator: Operator) -> char {
-    match operator {
-        Operator::Add => '+',
-        Operator::Subtract => '-',
-        Operator::Multiply => '*',
-        Operator::Divide => '/',
-        Operator::Remainder => '%',
     }
 }

@@ -1,6 +1,6 @@
 //! The functions that expressions call: pure, bounded, and through `libm` the same on every machine.
 
-use super::{MAX_TEXT_BYTES, eval::Fault};
+use super::{MAX_TEXT_BYTES, fault::Fault};
 use gemelli_model::{Value, time};
 use std::{cmp::Ordering, sync::Arc};
 
@@ -72,7 +72,8 @@ pub(super) const FUNCTIONS: [(&str, Function, usize, usize); 29] = [
 ];
 
 /// Names that the compiler knows by themselves.
-pub(super) const SPECIAL: [&str; 6] = ["classify", "defined", "has", "interpolate", "prev", "since"];
+pub(super) const SPECIAL: [&str; 6] =
+    ["classify", "defined", "has", "interpolate", "prev", "since"];
 
 /// Most arguments of one call.
 pub(super) const MAX_ARGUMENTS: usize = 32;
@@ -80,8 +81,12 @@ pub(super) const MAX_ARGUMENTS: usize = 32;
 impl Function {
     /// The function of this name with the fewest and most arguments that it takes.
     pub fn find(name: &str) -> Option<(Self, usize, usize)> {
-        let at = FUNCTIONS.binary_search_by(|(known, ..)| (*known).cmp(name)).ok()?;
-        FUNCTIONS.get(at).map(|(_, function, least, most)| (*function, *least, *most))
+        let at = FUNCTIONS
+            .binary_search_by(|(known, ..)| (*known).cmp(name))
+            .ok()?;
+        FUNCTIONS
+            .get(at)
+            .map(|(_, function, least, most)| (*function, *least, *most))
     }
 
     /// Whether absent arguments are left out instead of making the call undefined.
@@ -93,10 +98,14 @@ impl Function {
     pub fn call(self, arguments: &[Value], at: u32) -> Result<Value, Fault> {
         let argument = |i: usize| arguments.get(i).ok_or(Fault::Undefined);
         let number = |i: usize| {
-            argument(i)?.as_f64().ok_or_else(|| self.wrong(arguments.get(i), "a number", at))
+            argument(i)?
+                .as_f64()
+                .ok_or_else(|| self.wrong(arguments.get(i), "a number", at))
         };
         let text = |i: usize| {
-            argument(i)?.as_str().ok_or_else(|| self.wrong(arguments.get(i), "a text", at))
+            argument(i)?
+                .as_str()
+                .ok_or_else(|| self.wrong(arguments.get(i), "a text", at))
         };
         Ok(match self {
             Self::Abs => match argument(0)? {
@@ -132,7 +141,9 @@ impl Function {
                 other => Value::Double(other.as_f64().ok_or(Fault::Undefined)?),
             },
             Self::Pow => Value::Double(libm::pow(number(0)?, number(1)?)),
-            Self::Round => Value::Double(to_digits(number(0)?, digits(arguments, at)?, libm::round)),
+            Self::Round => {
+                Value::Double(to_digits(number(0)?, digits(arguments, at)?, libm::round))
+            }
             Self::Sin => Value::Double(libm::sin(number(0)?)),
             Self::Size => Value::Int(match argument(0)? {
                 Value::Text(text) => text.chars().count() as i64,
@@ -143,7 +154,11 @@ impl Function {
             Self::Split => {
                 let (text, by) = (text(0)?, text(1)?);
                 if by.is_empty() {
-                    return Err(Fault::wrong(at, "`split` needs a separator".to_owned(), "write one"));
+                    return Err(Fault::wrong(
+                        at,
+                        "`split` needs a separator".to_owned(),
+                        "write one",
+                    ));
                 }
                 Value::Array(text.split(by).take(MAX_PARTS).map(Value::text).collect())
             }
@@ -151,7 +166,9 @@ impl Function {
             Self::StartsWith => Value::Bool(text(0)?.starts_with(text(1)?)),
             Self::String => string(argument(0)?),
             Self::Timestamp => Value::Int(time::parse_ms(text(0)?).ok_or(Fault::Undefined)?),
-            Self::Trunc => Value::Double(to_digits(number(0)?, digits(arguments, at)?, libm::trunc)),
+            Self::Trunc => {
+                Value::Double(to_digits(number(0)?, digits(arguments, at)?, libm::trunc))
+            }
             Self::UpperAscii => Value::text(text(0)?.to_ascii_uppercase()),
             Self::Utc => utc(arguments)?,
         })
@@ -172,9 +189,11 @@ impl Function {
             }
             let better = match best {
                 None => true,
-                Some(best) => order(value, best)
-                    .ok_or_else(|| self.wrong(Some(value), "values of one kind", at))?
-                    == wanted,
+                Some(best) => {
+                    order(value, best)
+                        .ok_or_else(|| self.wrong(Some(value), "values of one kind", at))?
+                        == wanted
+                }
             };
             if better {
                 best = Some(value);
@@ -187,7 +206,10 @@ impl Function {
         let name = FUNCTIONS.iter().find(|f| f.1 == self).map_or("", |f| f.0);
         Fault::wrong(
             at,
-            format!("`{name}` takes {wanted}, not {}", got.map_or("nothing", article)),
+            format!(
+                "`{name}` takes {wanted}, not {}",
+                got.map_or("nothing", article)
+            ),
             "convert it, or check what the member holds",
         )
     }
@@ -245,21 +267,23 @@ fn to_digits(x: f64, digits: i32, cut: fn(f64) -> f64) -> f64 {
         return cut(x);
     }
     let scale = libm::pow(10.0, f64::from(digits.abs()));
-    let (up, down): (fn(f64, f64) -> f64, fn(f64, f64) -> f64) =
-        if digits > 0 { (|a, b| a * b, |a, b| a / b) } else { (|a, b| a / b, |a, b| a * b) };
-    let scaled = up(x, scale);
-    if !scaled.is_finite() {
+    let up = if digits > 0 { x * scale } else { x / scale };
+    let back = |n: f64| if digits > 0 { n / scale } else { n * scale };
+    if !up.is_finite() || back(libm::round(up)) == x {
         return x;
     }
-    let nearest = libm::round(scaled);
-    if down(nearest, scale) == x { x } else { down(cut(scaled), scale) }
+    back(cut(up))
 }
 
 fn parse_number(text: &str) -> Option<f64> {
     let text = text.trim();
     // Rust reads "inf" and "nan" too; measurements are decimal.
-    let decimal = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-    text.parse::<f64>().ok().filter(|x| decimal && x.is_finite())
+    let decimal = text
+        .bytes()
+        .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    text.parse::<f64>()
+        .ok()
+        .filter(|x| decimal && x.is_finite())
 }
 
 fn int(value: &Value, at: u32) -> Result<Value, Fault> {
@@ -309,12 +333,15 @@ fn utc(arguments: &[Value]) -> Result<Value, Fault> {
             Value::Text(text) => parse_number(text),
             other => other.as_f64(),
         };
-        *part = number.filter(|n| libm::trunc(*n) == *n && libm::fabs(*n) < 1e6).ok_or(Fault::Undefined)?
-            as i64;
+        *part = number
+            .filter(|n| libm::trunc(*n) == *n && libm::fabs(*n) < 1e6)
+            .ok_or(Fault::Undefined)? as i64;
     }
     let [year, month, day, hour, minute, second] = parts;
     let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
-    time::parse_ms(&text).map(Value::Int).ok_or(Fault::Undefined)
+    time::parse_ms(&text)
+        .map(Value::Int)
+        .ok_or(Fault::Undefined)
 }
 
 /// Joins two texts.

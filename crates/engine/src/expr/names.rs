@@ -61,8 +61,13 @@ impl Names {
 
     /// A named table.
     #[must_use]
-    pub fn table(mut self, name: impl Into<Arc<str>>, table: &gemelli_model::interface::Table) -> Self {
-        self.tables.insert(name.into(), Arc::new(Table::from(table)));
+    pub fn table(
+        mut self,
+        name: impl Into<Arc<str>>,
+        table: &gemelli_model::interface::Table,
+    ) -> Self {
+        self.tables
+            .insert(name.into(), Arc::new(Table::from(table)));
         self
     }
 

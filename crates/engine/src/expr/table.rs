@@ -49,17 +49,29 @@ impl Table {
     /// `[from, to, class]`, or `[from, to, low, high]`. None if a row has another form.
     /// Outside its points a line keeps the value of its nearest end.
     pub(super) fn from_list(list: &[Value]) -> Option<Self> {
-        let mut rows = list.iter().map(Row::from_cells).collect::<Option<Vec<Row>>>()?;
+        let mut rows = list
+            .iter()
+            .map(Row::from_cells)
+            .collect::<Option<Vec<Row>>>()?;
         rows.sort_by(|a, b| a.from.total_cmp(&b.from));
-        let points = !rows.is_empty() && rows.iter().all(|row| row.to.is_nan() && !row.low.is_nan());
+        let points =
+            !rows.is_empty() && rows.iter().all(|row| row.to.is_nan() && !row.low.is_nan());
         if points {
             // Each point's row ends at the next point; the last one's where it begins.
             let ends: Vec<(f64, f64)> = rows.iter().map(|row| (row.from, row.low)).collect();
             for (i, row) in rows.iter_mut().enumerate() {
-                (row.to, row.high) = ends.get(i + 1).or(ends.get(i)).copied().unwrap_or((row.from, row.low));
+                (row.to, row.high) = ends
+                    .get(i + 1)
+                    .or(ends.get(i))
+                    .copied()
+                    .unwrap_or((row.from, row.low));
             }
         }
-        let below = if points { Beyond::Clamp } else { Beyond::Absent };
+        let below = if points {
+            Beyond::Clamp
+        } else {
+            Beyond::Absent
+        };
         Some(Self::new(rows, Beyond::Clamp, below))
     }
 
@@ -67,15 +79,25 @@ impl Table {
         rows.sort_by(|a, b| a.from.total_cmp(&b.from));
         let decimal = |scale: f64| {
             let bounds = rows.iter().flat_map(|row| [row.from, row.to]);
-            bounds.filter(|x| !x.is_nan()).all(|x| libm::round(x * scale) / scale == x)
+            bounds
+                .filter(|x| !x.is_nan())
+                .all(|x| libm::round(x * scale) / scale == x)
         };
         let scales = (0..=MAX_DIGITS).map(|digits| libm::pow(10.0, f64::from(digits)));
-        let scale = scales.into_iter().find(|scale| decimal(*scale)).unwrap_or(1.0);
+        let scale = scales
+            .into_iter()
+            .find(|scale| decimal(*scale))
+            .unwrap_or(1.0);
         for row in &mut rows {
             row.from = scaled(row.from, scale);
             row.to = scaled(row.to, scale);
         }
-        Self { rows, above, below, scale }
+        Self {
+            rows,
+            above,
+            below,
+            scale,
+        }
     }
 
     /// The number on the line of the row that `x` falls into; none outside the rows, between two
@@ -116,16 +138,36 @@ impl Table {
 
 impl Row {
     fn from_cells(cells: &Value) -> Option<Self> {
-        let Value::Array(cells) = cells else { return None };
+        let Value::Array(cells) = cells else {
+            return None;
+        };
         let number = |i: usize| cells.get(i).and_then(Value::as_f64);
         let from = number(0)?;
         Some(match cells.len() {
             2 => {
                 let class = cells.get(1)?.clone();
-                Self { from, to: f64::NAN, low: number(1).unwrap_or(f64::NAN), high: f64::NAN, class }
+                Self {
+                    from,
+                    to: f64::NAN,
+                    low: number(1).unwrap_or(f64::NAN),
+                    high: f64::NAN,
+                    class,
+                }
             }
-            3 => Self { from, to: number(1)?, low: f64::NAN, high: f64::NAN, class: cells.get(2)?.clone() },
-            4 => Self { from, to: number(1)?, low: number(2)?, high: number(3)?, class: Value::Null },
+            3 => Self {
+                from,
+                to: number(1)?,
+                low: f64::NAN,
+                high: f64::NAN,
+                class: cells.get(2)?.clone(),
+            },
+            4 => Self {
+                from,
+                to: number(1)?,
+                low: number(2)?,
+                high: number(3)?,
+                class: Value::Null,
+            },
             _ => return None,
         })
     }

@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 
 mod against_cel;
 mod documentation;
@@ -18,7 +23,10 @@ pub(super) struct Twin {
 
 impl Twin {
     pub(super) fn of(json: &str) -> Self {
-        Self { now: serde_json::from_str(json).unwrap(), ..Self::default() }
+        Self {
+            now: serde_json::from_str(json).unwrap(),
+            ..Self::default()
+        }
     }
 }
 
@@ -44,8 +52,21 @@ pub(super) fn names() -> Names {
                     {"from":9.1,"to":35.4,"low":51,"high":100,"class":"moderate"}]}"#,
     )
     .unwrap();
-    let mut names = Names::new().member("count", &Schema::Integer).table("pm25", &table);
-    for name in ["temperature", "humidity", "x", "y", "name", "on", "list", "payload", "station", "status"] {
+    let mut names = Names::new()
+        .member("count", &Schema::Integer)
+        .table("pm25", &table);
+    for name in [
+        "temperature",
+        "humidity",
+        "x",
+        "y",
+        "name",
+        "on",
+        "list",
+        "payload",
+        "station",
+        "status",
+    ] {
         names = names.variable(name);
     }
     names
@@ -132,7 +153,10 @@ fn the_past_is_what_the_scope_says() {
         &twin,
         &[
             ("x - prev(x)", "1.0"),
-            (r#"x > prev(x) ? "raising" : x < prev(x) ? "falling" : "steady""#, r#""raising""#),
+            (
+                r#"x > prev(x) ? "raising" : x < prev(x) ? "falling" : "steady""#,
+                r#""raising""#,
+            ),
             ("prev(temperature)", "null"),
             ("has(prev(x))", "true"),
             ("since(status) > 48 * 3600 * 1000", "true"),
@@ -146,7 +170,11 @@ fn the_past_is_what_the_scope_says() {
     assert_eq!(members, ["x", "status"]);
     assert_eq!(
         program.uses(),
-        &Uses { prev: vec!["x".into()], since: vec!["status".into()], now: true }
+        &Uses {
+            prev: vec!["x".into()],
+            since: vec!["status".into()],
+            now: true
+        }
     );
 }
 
@@ -171,7 +199,10 @@ fn tables_are_read_by_line_and_by_class() {
             ("interpolate(1.1, [[0, 4.4, 0, 50]])", "12.5"),
             (r#"classify(12, [[0, "low"], [10, "high"]])"#, r#""high""#),
             (r#"classify(-1, [[0, "low"], [10, "high"]])"#, "null"),
-            (r#"classify(15, [[0, 10, "low"], [20, 30, "high"]])"#, "null"),
+            (
+                r#"classify(15, [[0, 10, "low"], [20, 30, "high"]])"#,
+                "null",
+            ),
             ("interpolate(temperature, pm25)", "null"),
         ],
     );
@@ -185,7 +216,10 @@ fn text_lists_and_objects() {
             (r#""a" + "b""#, r#""ab""#),
             (r#"name.startsWith("Pole") && name.endsWith("7")"#, "true"),
             (r#"name.contains("x")"#, "false"),
-            (r#"name.lowerAscii() + name.upperAscii()"#, r#""pole 7POLE 7""#),
+            (
+                r#"name.lowerAscii() + name.upperAscii()"#,
+                r#""pole 7POLE 7""#,
+            ),
             (r#"name.split(" ")[1]"#, r#""7""#),
             (r#"int(name.split(" ")[1])"#, "7"),
             (r#""t-" + string(x)"#, r#""t-8""#),
@@ -215,34 +249,91 @@ fn mistakes_are_named_with_their_place() {
     check(
         &twin,
         &[
-            ("temprature + 1", "there is no member `temprature` at line 1, column 1; did you mean `temperature`?"),
-            ("x +\n  sqr(x)", "there is no function `sqr` at line 2, column 6; did you mean `sqrt`?"),
-            ("interpolate(x)", "`interpolate` takes 2 arguments, not 1 at line 1, column 12; see docs/expressions.md for its form"),
-            ("sqrt(1, 2)", "`sqrt` takes one argument, not 2 at line 1, column 5; see docs/expressions.md for its form"),
-            ("prev(x + 1)", "`prev` takes the name of a member at line 1, column 5; write for example prev(temperature)"),
-            ("name * 2", "`*` does not take a text and a number at line 1, column 6; convert one of them, e.g. with double(x) or string(x)"),
-            ("name < 2", "a text and a number cannot be put in order at line 1, column 6; convert one of them, e.g. with double(x) or string(x)"),
-            ("x ? 1 : 2", "true or false is needed here, not a number at line 1, column 1; compare it with something"),
-            ("count / 0", "a whole number is divided by zero at line 1, column 7; guard it, e.g. `n == 0 ? 0 : x / n`"),
-            ("count + 9223372036854775807", "a whole number overflows 64 bits at line 1, column 7; compute with double(x)"),
-            (r#"sqrt("a")"#, "`sqrt` takes a number, not a text at line 1, column 5; convert it, or check what the member holds"),
-            ("x.y", "a number has no field `y` at line 1, column 2; check what the member holds"),
-            (r#""é" + x"#, "`+` does not take a text and a number at line 1, column 5; convert one of them, e.g. with double(x) or string(x)"),
-            ("x.map(v, v)", "only lists and objects have elements, not a number at line 1, column 6; check what the member holds"),
-            ("interpolate(x, [1, 2])", "a table is a list of rows [from, value], [from, to, class] or [from, to, low, high] at line 1, column 12; write such rows, or name a table of the interface"),
-            ("b\"abc\"", "a bytes literal has no meaning here at line 1, column 1; see docs/expressions.md for the language"),
+            (
+                "temprature + 1",
+                "there is no member `temprature` at line 1, column 1; did you mean `temperature`?",
+            ),
+            (
+                "x +\n  sqr(x)",
+                "there is no function `sqr` at line 2, column 6; did you mean `sqrt`?",
+            ),
+            (
+                "interpolate(x)",
+                "`interpolate` takes 2 arguments, not 1 at line 1, column 12; see docs/expressions.md for its form",
+            ),
+            (
+                "sqrt(1, 2)",
+                "`sqrt` takes one argument, not 2 at line 1, column 5; see docs/expressions.md for its form",
+            ),
+            (
+                "prev(x + 1)",
+                "`prev` takes the name of a member at line 1, column 5; write for example prev(temperature)",
+            ),
+            (
+                "name * 2",
+                "`*` does not take a text and a number at line 1, column 6; convert one of them, e.g. with double(x) or string(x)",
+            ),
+            (
+                "name < 2",
+                "a text and a number cannot be put in order at line 1, column 6; convert one of them, e.g. with double(x) or string(x)",
+            ),
+            (
+                "x ? 1 : 2",
+                "true or false is needed here, not a number at line 1, column 1; compare it with something",
+            ),
+            (
+                "count / 0",
+                "a whole number is divided by zero at line 1, column 7; guard it, e.g. `n == 0 ? 0 : x / n`",
+            ),
+            (
+                "count + 9223372036854775807",
+                "a whole number overflows 64 bits at line 1, column 7; compute with double(x)",
+            ),
+            (
+                r#"sqrt("a")"#,
+                "`sqrt` takes a number, not a text at line 1, column 5; convert it, or check what the member holds",
+            ),
+            (
+                "x.y",
+                "a number has no field `y` at line 1, column 2; check what the member holds",
+            ),
+            (
+                r#""é" + x"#,
+                "`+` does not take a text and a number at line 1, column 5; convert one of them, e.g. with double(x) or string(x)",
+            ),
+            (
+                "x.map(v, v)",
+                "only lists and objects have elements, not a number at line 1, column 6; check what the member holds",
+            ),
+            (
+                "interpolate(x, [1, 2])",
+                "a table is a list of rows [from, value], [from, to, class] or [from, to, low, high] at line 1, column 12; write such rows, or name a table of the interface",
+            ),
+            (
+                "b\"abc\"",
+                "a bytes literal has no meaning here at line 1, column 1; see docs/expressions.md for the language",
+            ),
         ],
     );
-    for source in ["", "1 +", "a b", "(1", "\"open", "x ? 1", "x.?y", "1 ! 2", "π + 1"] {
+    for source in [
+        "", "1 +", "a b", "(1", "\"open", "x ? 1", "x.?y", "1 ! 2", "π + 1",
+    ] {
         let error = Program::compile(source, &names()).unwrap_err();
-        assert!(error.line >= 1 && error.column >= 1 && !error.remedy.is_empty(), "{source}: {error}");
+        assert!(
+            error.line >= 1 && error.column >= 1 && !error.remedy.is_empty(),
+            "{source}: {error}"
+        );
     }
 }
 
 #[test]
 fn every_limit_is_met() {
     let too_long = format!("1{}", " ".repeat(MAX_SOURCE_BYTES));
-    let too_deep = format!("{}1{}", "(".repeat(MAX_DEPTH + 1), ")".repeat(MAX_DEPTH + 1));
+    let too_deep = format!(
+        "{}1{}",
+        "(".repeat(MAX_DEPTH + 1),
+        ")".repeat(MAX_DEPTH + 1)
+    );
     let too_many = format!("[{}1]", "1,".repeat(MAX_LITERAL));
     let chain = "1+".repeat(1_500) + "1";
     let signs = "-".repeat(3_000) + "x";

@@ -10,7 +10,12 @@ fn theirs(source: &str, x: f64, count: i64) -> Option<String> {
     context.add_variable("x", x).ok()?;
     context.add_variable("count", count).ok()?;
     context.add_variable("name", "Pole").ok()?;
-    program.execute(&context).ok()?.json().ok().map(|json| Value::from(&json).to_string())
+    program
+        .execute(&context)
+        .ok()?
+        .json()
+        .ok()
+        .map(|json| Value::from(&json).to_string())
 }
 
 /// Expressions of each kind out of each other.
@@ -19,7 +24,10 @@ fn expression() -> impl Strategy<Value = String> {
         Just("x".to_owned()),
         (-40i32..40).prop_map(|n| format!("({:?})", f64::from(n) / 4.0)),
     ];
-    let whole = prop_oneof![Just("count".to_owned()), (-9i32..9).prop_map(|n| format!("({n})"))];
+    let whole = prop_oneof![
+        Just("count".to_owned()),
+        (-9i32..9).prop_map(|n| format!("({n})"))
+    ];
     let text = prop_oneof![Just("name".to_owned()), Just("'le'".to_owned())];
     let leaf = prop_oneof![
         (number.clone(), "[-+*/]", number.clone()).prop_map(|(a, o, b)| format!("({a} {o} {b})")),
@@ -32,8 +40,10 @@ fn expression() -> impl Strategy<Value = String> {
         (inner.clone(), "[-+*/%]", inner).prop_map(|(a, o, b)| format!("({a} {o} {b})"))
     });
     let truth = prop_oneof![
-        (numbers.clone(), "<|<=|>|>=|==|!=", numbers.clone()).prop_map(|(a, o, b)| format!("({a} {o} {b})")),
-        (wholes.clone(), "<|<=|>|>=|==|!=", wholes.clone()).prop_map(|(a, o, b)| format!("({a} {o} {b})")),
+        (numbers.clone(), "<|<=|>|>=|==|!=", numbers.clone())
+            .prop_map(|(a, o, b)| format!("({a} {o} {b})")),
+        (wholes.clone(), "<|<=|>|>=|==|!=", wholes.clone())
+            .prop_map(|(a, o, b)| format!("({a} {o} {b})")),
         (text.clone(), "contains|startsWith|endsWith", text.clone())
             .prop_map(|(a, f, b)| format!("{a}.{f}({b})")),
         (whole.clone(), whole.clone()).prop_map(|(a, b)| format!("({a} in [1, {b}, 3])")),
@@ -41,7 +51,8 @@ fn expression() -> impl Strategy<Value = String> {
     ];
     let truths = truth.prop_recursive(3, 16, 2, |inner| {
         prop_oneof![
-            (inner.clone(), "&&|\\|\\|", inner.clone()).prop_map(|(a, o, b)| format!("({a} {o} {b})")),
+            (inner.clone(), "&&|\\|\\|", inner.clone())
+                .prop_map(|(a, o, b)| format!("({a} {o} {b})")),
             inner.prop_map(|a| format!("!{a}")),
         ]
     });
@@ -49,7 +60,8 @@ fn expression() -> impl Strategy<Value = String> {
         numbers.clone(),
         wholes,
         truths.clone(),
-        (truths, numbers, text).prop_map(|(c, a, b)| format!("{c} ? string({a} > 1.0) : {b} + 'x'")),
+        (truths, numbers, text)
+            .prop_map(|(c, a, b)| format!("{c} ? string({a} > 1.0) : {b} + 'x'")),
     ]
 }
 

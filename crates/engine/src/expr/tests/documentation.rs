@@ -32,13 +32,22 @@ fn every_example_of_the_documentation_gives_what_it_says() {
 /// Members; those under `prev` and `since` are what these functions give.
 fn twin(json: &str) -> Twin {
     let all: BTreeMap<String, Value> = serde_json::from_str(json).expect(json);
-    let mut twin = Twin { now: all.clone(), ..Twin::default() };
+    let mut twin = Twin {
+        now: all.clone(),
+        ..Twin::default()
+    };
     if let Some(Value::Object(fields)) = all.get("prev") {
-        twin.before = fields.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        twin.before = fields
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.clone()))
+            .collect();
     }
     if let Some(Value::Object(fields)) = all.get("since") {
         let ms = |value: &Value| value.as_f64().map_or(0, |ms| ms as i64);
-        twin.since = fields.iter().map(|(name, value)| (name.to_string(), ms(value))).collect();
+        twin.since = fields
+            .iter()
+            .map(|(name, value)| (name.to_string(), ms(value)))
+            .collect();
     }
     twin
 }

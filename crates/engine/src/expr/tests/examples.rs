@@ -19,7 +19,10 @@ fn folder(name: &str) -> (BTreeMap<InterfaceId, Resolved>, Vec<Connection>) {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        for manifest in manifest::parse(&text).into_result().unwrap_or_else(|p| panic!("{path:?}: {p:?}")) {
+        for manifest in manifest::parse(&text)
+            .into_result()
+            .unwrap_or_else(|p| panic!("{path:?}: {p:?}"))
+        {
             match manifest.kind {
                 Kind::Interface(interface) => {
                     interfaces.insert(interface.id.clone(), interface);
@@ -29,12 +32,20 @@ fn folder(name: &str) -> (BTreeMap<InterfaceId, Resolved>, Vec<Connection>) {
             }
         }
     }
-    (resolve::all(&interfaces).unwrap_or_else(|f| panic!("{name}: {f:?}")), connections)
+    (
+        resolve::all(&interfaces).unwrap_or_else(|f| panic!("{name}: {f:?}")),
+        connections,
+    )
 }
 
 fn names_of(resolved: &Resolved) -> Names {
-    let names = resolved.members.iter().fold(Names::new(), |n, m| n.member(m.name().clone(), m.schema()));
-    resolved.tables.iter().fold(names, |names, (name, table)| names.table(name.clone(), table))
+    let names = resolved
+        .members
+        .iter()
+        .fold(Names::new(), |n, m| n.member(m.name().clone(), m.schema()));
+    resolved.tables.iter().fold(names, |names, (name, table)| {
+        names.table(name.clone(), table)
+    })
 }
 
 fn compile(source: &str, names: &Names) -> Program {
@@ -47,18 +58,32 @@ fn every_expression_of_the_examples_compiles() {
     for name in ["city", "beijing", "room"] {
         let (interfaces, connections) = folder(name);
         for resolved in interfaces.values() {
-            let derived = resolved.members.iter().filter_map(|m| m.property()?.derived.as_ref());
+            let derived = resolved
+                .members
+                .iter()
+                .filter_map(|m| m.property()?.derived.as_ref());
             for derived in derived {
                 if let Some(expression) = &derived.expression {
                     compile(expression, &names_of(resolved));
                     compiled += 1;
                 }
                 for member in &derived.on {
-                    assert!(resolved.member(member).is_some(), "{} on {member}", resolved.id);
+                    assert!(
+                        resolved.member(member).is_some(),
+                        "{} on {member}",
+                        resolved.id
+                    );
                 }
-                let Some(aggregate) = &derived.aggregate else { continue };
+                let Some(aggregate) = &derived.aggregate else {
+                    continue;
+                };
                 let related = &interfaces[aggregate.interface.as_ref().unwrap()];
-                assert!(related.relationship(&aggregate.over).is_some(), "{} over {}", resolved.id, aggregate.over);
+                assert!(
+                    related.relationship(&aggregate.over).is_some(),
+                    "{} over {}",
+                    resolved.id,
+                    aggregate.over
+                );
                 if let Some(of) = &aggregate.of {
                     assert!(related.member(of).is_some(), "{} of {of}", resolved.id);
                 }
@@ -69,8 +94,14 @@ fn every_expression_of_the_examples_compiles() {
             }
         }
         for topic in connections.iter().flat_map(|c| &c.topics) {
-            let names = ["station", "payload", "properties"].iter().fold(Names::new(), |n, v| n.variable(*v));
-            let payload = topic.payload.iter().flatten().map(|(_, expression)| expression);
+            let names = ["station", "payload", "properties"]
+                .iter()
+                .fold(Names::new(), |n, v| n.variable(*v));
+            let payload = topic
+                .payload
+                .iter()
+                .flatten()
+                .map(|(_, expression)| expression);
             for expression in payload.chain(&topic.time).chain(&topic.event_id) {
                 compile(expression, &names);
                 compiled += 1;
@@ -86,13 +117,20 @@ fn every_expression_of_the_examples_compiles() {
 fn beijing_rows_are_converted() {
     let (_, connections) = folder("beijing");
     let topic = &connections[0].topics[0];
-    let names = ["station", "payload", "properties"].iter().fold(Names::new(), |n, v| n.variable(*v));
+    let names = ["station", "payload", "properties"]
+        .iter()
+        .fold(Names::new(), |n, v| n.variable(*v));
     let row = Twin::of(
         r#"{"station":"Dongsi","payload":{"timestamp":"2016-03-01T00:00:00+08:00","pm2_5":"63","co":1200,
             "o3":"15","so2":"","wind_dir":"NA"}}"#,
     );
     let member = |name: &str| {
-        let (_, source) = topic.payload.iter().flatten().find(|(n, _)| &**n == name).unwrap();
+        let (_, source) = topic
+            .payload
+            .iter()
+            .flatten()
+            .find(|(n, _)| &**n == name)
+            .unwrap();
         compile(source, &names).eval(&row).unwrap()
     };
     assert_eq!(member("PM25Density"), Value::Double(63.0));
@@ -104,7 +142,9 @@ fn beijing_rows_are_converted() {
     for absent in ["SO2Density", "NO2Density", "rain"] {
         assert_eq!(member(absent), Value::Null, "{absent}");
     }
-    let id = compile(topic.event_id.as_ref().unwrap(), &names).eval(&row).unwrap();
+    let id = compile(topic.event_id.as_ref().unwrap(), &names)
+        .eval(&row)
+        .unwrap();
     assert_eq!(id, Value::text("Dongsi#404656"));
 }
 
@@ -185,15 +225,29 @@ fn boundaries_of_the_air_quality_index() {
     let run = |member: &str, twin: &Twin| {
         let (_, member) = air.member(member).unwrap();
         let derived = member.property().unwrap().derived.as_ref().unwrap();
-        compile(derived.expression.as_ref().unwrap(), &names).eval(twin).unwrap()
+        compile(derived.expression.as_ref().unwrap(), &names)
+            .eval(twin)
+            .unwrap()
     };
     for (pollutant, concentration, index, level) in CASES {
         let twin = Twin::of(&format!("{{\"{pollutant}Density\":{concentration}}}"));
         let place = format!("{pollutant} {concentration}");
-        assert_eq!(run(&format!("{pollutant}Index"), &twin), Value::Int(index), "{place}");
-        assert_eq!(run(&format!("{pollutant}Level"), &twin), Value::text(level), "{place}");
+        assert_eq!(
+            run(&format!("{pollutant}Index"), &twin),
+            Value::Int(index),
+            "{place}"
+        );
+        assert_eq!(
+            run(&format!("{pollutant}Level"), &twin),
+            Value::text(level),
+            "{place}"
+        );
         let overall = Twin::of(&format!("{{\"airQualityIndex\":{index}}}"));
-        assert_eq!(run("airQualityLevel", &overall), Value::text(level), "{place}");
+        assert_eq!(
+            run("airQualityLevel", &overall),
+            Value::text(level),
+            "{place}"
+        );
     }
     let negative = Twin::of(r#"{"PM25Density":-0.1}"#);
     assert_eq!(run("PM25Index", &negative), Value::Null);
