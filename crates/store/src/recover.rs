@@ -223,7 +223,7 @@ impl Scan<'_> {
         decode: bool,
     ) -> Result<Stopped, Error> {
         let header = &segment.header;
-        let tail = self.tail.get_or_insert_with(|| Tail {
+        let tail = self.tail.get_or_insert(Tail {
             number: header.first_frame,
             next_seq: header.first_seq,
             position: header.position,

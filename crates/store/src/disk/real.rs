@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Zeros that are written at once where a file system cannot reserve space.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]

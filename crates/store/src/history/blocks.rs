@@ -38,9 +38,8 @@ impl Checked {
         for (i, part) in bytes.chunks(BLOCK_BYTES).enumerate() {
             if self.checksums.get(first + i) != Some(&crc32c::crc32c(part)) {
                 let at = from + (i * BLOCK_BYTES) as u64;
-                return Err(io::Error::other(format!(
-                    "the block at byte {at} fails its checksum"
-                )));
+                let what = format!("the block at byte {at} fails its checksum");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
         }
         Ok(Bytes::from(bytes).slice((start - from) as usize..(end - from) as usize))

@@ -217,7 +217,13 @@ impl Writer {
 fn failed(path: &Path, error: ParquetError) -> Error {
     match error {
         ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-            Ok(error) => Error::io("write", path, *error),
+            Ok(error) if error.kind() != io::ErrorKind::InvalidData => {
+                Error::io("access", path, *error)
+            }
+            Ok(error) => Error::DamagedHistory {
+                file: path.into(),
+                what: error.to_string(),
+            },
             Err(other) => Error::DamagedHistory {
                 file: path.into(),
                 what: other.to_string(),
