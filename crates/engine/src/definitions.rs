@@ -1,6 +1,16 @@
-//! Definitions: interfaces with inheritance applied, and connections.
+//! Definitions: interfaces with inheritance applied and expressions compiled, and connections.
+//!
+//! A set of definitions never changes: applying manifests makes a new set of the next version, or
+//! says why that cannot be.
 
-use gemelli_model::{Interface, InterfaceId, Value};
+mod compile;
+mod compiled;
+
+pub use compiled::Compiled;
+pub(crate) use compiled::{Local, SlotKind, Watch};
+
+use crate::Rejection;
+use gemelli_model::{Interface, InterfaceId, Value, nearest};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// All definitions of one version. Immutable: a change makes a new set.
@@ -8,13 +18,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct Definitions {
     version: u64,
     interfaces: BTreeMap<InterfaceId, Arc<Compiled>>,
+    folded: BTreeMap<String, InterfaceId>,
     connections: BTreeMap<Arc<str>, Value>,
-}
-
-/// An interface, its inherited members included.
-#[derive(Clone, Debug)]
-pub struct Compiled {
-    source: Arc<Interface>,
 }
 
 impl Definitions {
@@ -25,7 +30,10 @@ impl Definitions {
 
     /// The interface of this id; without case if there is none and the one meant ignores case.
     pub fn interface(&self, id: &str) -> Option<&Arc<Compiled>> {
-        self.interfaces.get(id)
+        self.interfaces.get(id).or_else(|| {
+            let folded = self.folded.get(&id.to_ascii_lowercase())?;
+            self.interfaces.get(folded)
+        })
     }
 
     /// All interfaces by id.
@@ -42,16 +50,66 @@ impl Definitions {
     pub fn connections(&self) -> impl Iterator<Item = (&Arc<str>, &Value)> {
         self.connections.iter()
     }
+
+    /// As [`Definitions::interface`], or the rejection that says so.
+    pub(crate) fn find(&self, id: &str) -> Result<&Arc<Compiled>, Rejection> {
+        self.interface(id).ok_or_else(|| {
+            let known = self.interfaces.keys().map(InterfaceId::as_str);
+            let remedy = match nearest::name(id, known) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "apply its manifest first".into(),
+            };
+            Rejection::new("unknown-interface", format!("interface {id} does not exist"), remedy)
+        })
+    }
+
+    /// The next version with these interfaces and connections put in place, and those names taken out.
+    pub(crate) fn changed(&self, change: Change) -> Result<Self, Rejection> {
+        let mut sources: BTreeMap<InterfaceId, Arc<Interface>> =
+            self.interfaces.iter().map(|(id, c)| (id.clone(), c.source().clone())).collect();
+        let mut connections = self.connections.clone();
+        for interface in change.interfaces {
+            sources.insert(interface.id.clone(), interface);
+        }
+        for id in &change.without_interfaces {
+            sources.remove(id);
+        }
+        connections.extend(change.connections);
+        for name in &change.without_connections {
+            connections.remove(name);
+        }
+        Self::of(self.version + 1, &sources, connections, Some(self))
+    }
+
+    /// The set of these interfaces; those that come out as in `former` stay the same object.
+    pub(crate) fn of(
+        version: u64,
+        sources: &BTreeMap<InterfaceId, Arc<Interface>>,
+        connections: BTreeMap<Arc<str>, Value>,
+        former: Option<&Self>,
+    ) -> Result<Self, Rejection> {
+        let mut interfaces = compile::all(sources)?;
+        for (id, compiled) in &mut interfaces {
+            if let Some(known) = former.and_then(|f| f.interfaces.get(id))
+                && known.same(compiled)
+            {
+                *compiled = known.clone();
+            }
+        }
+        let folded = interfaces
+            .values()
+            .filter(|c| c.resolved().ignore_case)
+            .map(|c| (c.id().as_str().to_ascii_lowercase(), c.id().clone()))
+            .collect();
+        Ok(Self { version, interfaces, folded, connections })
+    }
 }
 
-impl Compiled {
-    /// Its id.
-    pub fn id(&self) -> &InterfaceId {
-        &self.source.id
-    }
-
-    /// As its author wrote it.
-    pub fn source(&self) -> &Arc<Interface> {
-        &self.source
-    }
+/// A change of definitions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Change {
+    pub interfaces: Vec<Arc<Interface>>,
+    pub connections: Vec<(Arc<str>, Value)>,
+    pub without_interfaces: Vec<InterfaceId>,
+    pub without_connections: Vec<Arc<str>>,
 }

@@ -1,17 +1,59 @@
 //! The owner of all twins.
+//!
+//! [`Engine::step`] folds records, [`Engine::flush`] and [`Engine::settle`] say which records follow
+//! from them. What a step may read of other twins (does the target exist, is there a relationship)
+//! it reads from the one state of all partitions, in the one order of the log; what it changes in
+//! other partitions it changes through records of theirs.
 
-use crate::{Damaged, Definitions, Limits, Rejection, Verdict, View};
-use gemelli_event::{
-    Body, Partition, Record, Seq,
-    record::Command,
+use crate::{
+    Limits, Rejection, Verdict, View,
+    aggregate::Tally,
+    clock::EventClock,
+    command,
+    derive::Moment,
+    hashing::Hashing,
+    outbox::Outbox,
+    state::State,
+    timers::Timers,
+    tombstones::Tombstones,
+    twin::{NEVER, Twin},
 };
-use gemelli_model::TwinId;
-use std::sync::Arc;
+use gemelli_event::{Body, Partition, Record, Seq, record::Command};
+use gemelli_model::{TwinId, Value};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// Single-threaded owner of all twins and definitions.
 pub struct Engine {
-    limits: Limits,
-    definitions: Arc<Definitions>,
+    pub(crate) state: State,
+    pub(crate) side: Side,
+}
+
+/// What the engine keeps beside the twins themselves.
+pub(crate) struct Side {
+    pub limits: Limits,
+    pub clock: EventClock,
+    pub timers: Timers,
+    /// What roll-ups come to, by twin; rebuilt from shares. Never iterated.
+    pub tallies: HashMap<TwinId, Box<[Tally]>, Hashing>,
+    pub outbox: Outbox,
+    pub tombstones: Tombstones,
+    /// Twins that take their new form when the change of definitions reaches their partition.
+    pub stale: BTreeMap<Partition, Vec<TwinId>>,
+    /// Edges whose target does not exist, by target: source and id.
+    pub dangling: BTreeMap<TwinId, BTreeSet<(TwinId, Arc<str>)>>,
+    /// Contributors of a snapshot, until their twins are loaded.
+    pub loaded: Vec<(TwinId, Vec<u16>, u64, Seq)>,
+    pub counters: Counters,
+    pub dirty: Vec<TwinId>,
+    /// Twins noted under this number are in `dirty`.
+    pub dirty_round: u32,
+    /// Expressions to compute for the twin at hand.
+    pub wake: Vec<u16>,
+    /// Members of the payload at hand.
+    pub members: Vec<(u16, Value)>,
 }
 
 /// A record that the steps so far make necessary.
@@ -30,7 +72,7 @@ pub struct Emission {
 pub struct Counters {
     /// Device times too far ahead of the event clock.
     pub wild_times: u64,
-    /// Values that became absent because their chain of roll-ups was too deep.
+    /// Values that became absent because their chain of roll-ups was too deep (`derived-cycle`).
     pub cycles: u64,
     /// Expressions that failed.
     pub failed_expressions: u64,
@@ -41,96 +83,117 @@ pub struct Counters {
 impl Engine {
     /// An engine without twins.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, definitions: Arc::default() }
-    }
-
-    /// Folds one record. `seq` is its global place. Live and replay alike.
-    pub fn step(&mut self, seq: Seq, record: &Record) -> Verdict {
-        let _ = (seq, record, &self.limits);
-        Verdict::Accepted
-    }
-
-    /// End of a wave, live only: the records that the steps since the last flush make necessary.
-    pub fn flush(&mut self, out: &mut Vec<Emission>) {
-        let _ = out;
-    }
-
-    /// After the last wave, live only: one `Body::Derived` per twin whose derived values changed.
-    pub fn settle(&mut self, out: &mut Vec<Emission>) {
-        let _ = out;
-    }
-
-    /// Timers that are due: at most `limit` emissions to step as inputs of the next batch.
-    pub fn due(&mut self, now_ms: i64, limit: usize, out: &mut Vec<Emission>) {
-        let _ = (now_ms, limit, out);
-    }
-
-    /// When [`Engine::due`] has something next, milliseconds since 1970 of accepted time; not later than that.
-    pub fn next_due_ms(&self, now_ms: i64) -> Option<i64> {
-        let _ = now_ms;
-        None
+        let side = Side {
+            limits,
+            clock: EventClock::default(),
+            timers: Timers::default(),
+            tallies: HashMap::default(),
+            outbox: Outbox::default(),
+            tombstones: Tombstones::default(),
+            stale: BTreeMap::new(),
+            dangling: BTreeMap::new(),
+            loaded: Vec::new(),
+            counters: Counters::default(),
+            dirty: Vec::new(),
+            dirty_round: 1,
+            wake: Vec::new(),
+            members: Vec::new(),
+        };
+        Self { state: State::new(), side }
     }
 
     /// What stepping the command now would say: server-side validation and dry run. The answer is
     /// the one of [`Verdict::Answer`], null where there is none.
-    pub fn check(&self, command: &Command) -> Result<gemelli_model::Value, Rejection> {
-        let _ = command;
-        Ok(gemelli_model::Value::Null)
+    ///
+    /// # Errors
+    /// The rejection that the step would give.
+    pub fn check(&self, command: &Command) -> Result<Value, Rejection> {
+        command::check(&self.state, &self.side, command)
     }
 
     /// The present state. Cheap.
     pub fn view(&self) -> View {
-        View::new(self.definitions.clone())
+        View::new(self.state.clone())
     }
 
     /// Version of the definitions.
     pub fn definitions_version(&self) -> u64 {
-        self.definitions.version()
-    }
-
-    /// A hash of the whole state: equal for equal records, however they were folded.
-    pub fn state_hash(&self) -> u64 {
-        0
+        self.state.definitions.version()
     }
 
     /// What happened that is no record.
     pub fn counters(&self) -> Counters {
-        Counters::default()
+        self.side.counters
+    }
+
+    /// The event clock, milliseconds since 1970; none before the first device time.
+    pub fn event_clock_ms(&self) -> Option<i64> {
+        self.side.clock.now_ms
     }
 
     /// The twins that changed or went since the last call.
     pub fn take_dirty(&mut self) -> Vec<TwinId> {
-        Vec::new()
+        self.side.dirty_round = self.side.dirty_round.wrapping_add(1).max(1);
+        std::mem::take(&mut self.side.dirty)
     }
 
-    /// Everything that is not a twin's: definitions, clocks, what is still to be emitted.
-    pub fn encode_meta(&self) -> Vec<u8> {
-        Vec::new()
+    /// Timers that are due: at most `limit` emissions to step as inputs of the next batch.
+    pub fn due(&mut self, now_ms: i64, limit: usize, out: &mut Vec<Emission>) {
+        let most = out.len().saturating_add(limit);
+        crate::timers::due(&mut self.state, &mut self.side, now_ms, most, out);
     }
 
-    /// First step of loading a snapshot.
-    ///
-    /// # Errors
-    /// The bytes do not decode.
-    pub fn load_meta(&mut self, bytes: &[u8]) -> Result<(), Damaged> {
-        let _ = bytes;
-        Ok(())
+    /// When [`Engine::due`] has something next, milliseconds since 1970 of accepted time; it may be
+    /// early, never late. `now_ms` itself if something is due already.
+    pub fn next_due_ms(&self, now_ms: i64) -> Option<i64> {
+        crate::timers::next_due_ms(&self.side, now_ms)
     }
 
-    /// Then every twin, in any order.
-    ///
-    /// # Errors
-    /// The bytes do not decode, or name an interface that is not there.
-    pub fn load_twin(&mut self, id: &TwinId, bytes: &[u8]) -> Result<(), Damaged> {
-        let _ = (id, bytes);
-        Ok(())
+    /// A twin's copy to change, with what is needed for that.
+    pub(crate) fn twin_mut(&mut self, id: &TwinId) -> Option<(&mut Twin, &mut Side)> {
+        let twin = self.state.get_mut(None, id.as_str())?;
+        Some((Arc::make_mut(twin), &mut self.side))
+    }
+}
+
+impl Side {
+    /// Notes that a snapshot must take the twin anew.
+    pub(crate) fn note_dirty(&mut self, twin: &mut Twin) {
+        if twin.noted.dirty != self.dirty_round {
+            twin.noted.dirty = self.dirty_round;
+            self.dirty.push(twin.id.clone());
+        }
     }
 
-    /// Last step of loading: timers and indexes.
-    ///
-    /// # Errors
-    /// The entries do not fit each other.
-    pub fn finish_load(&mut self) -> Result<(), Damaged> {
-        Ok(())
+    /// Where a record stands, with the time by the twin's clock when the record is not its own report.
+    pub(crate) fn moment(&self, seq: Seq, record: &Record, twin: &Twin) -> Moment {
+        let now_ms = if !twin.interface.event_time() {
+            record.accepted_ms
+        } else if twin.report_ms != NEVER {
+            twin.clock_ms
+        } else {
+            twin.clock_ms.max(self.clock.now_ms.unwrap_or(record.accepted_ms))
+        };
+        Moment { seq, position: record.position, accepted_ms: record.accepted_ms, now_ms }
+    }
+}
+
+impl Engine {
+    /// Folds one record. `seq` is its global place. Live and replay alike: the same records in the
+    /// same order give the same state. A rejected or repeated record leaves no trace.
+    pub fn step(&mut self, seq: Seq, record: &Record) -> Verdict {
+        let done = match &record.body {
+            Body::Event(event) => return self.event(seq, record, event),
+            Body::Contribution(contribution) => return self.contribution(seq, record, contribution),
+            Body::Derived(derived) => return self.derived(derived),
+            Body::Command(command) => command::step(self, seq, record, command),
+            Body::Presence(presence) => self.presence(seq, record, presence),
+            Body::Timer(timer) => {
+                self.timer(seq, record, timer);
+                Ok(Verdict::Accepted)
+            }
+            Body::Message(_) | Body::DeadLetter(_) | Body::Session(_) => Ok(Verdict::Accepted),
+        };
+        done.unwrap_or_else(Verdict::Rejected)
     }
 }

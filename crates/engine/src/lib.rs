@@ -5,16 +5,33 @@
 //! same state on every machine, live and on replay: no clock, no randomness, no IO, no task. What
 //! readers see is a [`View`], an immutable picture that shares its parts with the state.
 //!
-//! Stops for a reader: `engine.rs` (the owner of all twins), `step.rs` (what a record does),
-//! `command/` (one API command a file), `rollup.rs` (values computed over related twins).
+//! Stops for a reader: `engine.rs` (the owner of all twins), `event.rs` (what an event does),
+//! `command/` (one API command a file), `rollup.rs` (values computed over related twins),
+//! `flush.rs` (what follows from the steps).
 
 pub mod aggregate;
 pub mod expr;
 
+mod clock;
+mod command;
 mod definitions;
+mod derive;
 mod engine;
-mod limits;
+mod event;
+mod flush;
+mod hashing;
 mod lifecycle;
+mod limits;
+mod migrate;
+mod outbox;
+mod packed;
+mod payload;
+mod rollup;
+mod snapshot;
+mod state;
+mod timers;
+mod tombstones;
+mod twin;
 mod verdict;
 mod view;
 

@@ -1,5 +1,20 @@
-//! The states of a twin's life.
+//! The states of a twin's life, and what moves it from one to another.
+//!
+//! A twin is bound while a connection that publishes for it is open. A report makes it synchronized,
+//! by whatever way it came; a report that is older than the interface's fidelity allows ends that.
 
+use crate::{
+    Engine, Rejection, Verdict,
+    derive::Change,
+    state::unknown_twin,
+    timers::{MAX_AGE, Timers},
+    twin::{NEVER, Twin},
+};
+use gemelli_event::{
+    Record, Seq,
+    record::{Presence, Timer},
+};
+use gemelli_model::Value;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -39,5 +54,71 @@ impl Lifecycle {
 impl fmt::Display for Lifecycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// The asset reported: the twin is as it says.
+pub(crate) fn reported(twin: &mut Twin, timers: &mut Timers, now_ms: i64) {
+    twin.report_ms = now_ms;
+    if let Some(age) = twin.interface.max_age_ms() {
+        timers.set(twin, MAX_AGE, Some(now_ms.saturating_add(age).saturating_add(1)));
+    }
+    twin.lifecycle = Lifecycle::Synchronized;
+}
+
+impl Engine {
+    /// Folds the opening or closing of the twin's connection.
+    pub(crate) fn presence(&mut self, seq: Seq, record: &Record, presence: &Presence) -> Result<Verdict, Rejection> {
+        let id = self.state.find(presence.twin.as_str())?.id.clone();
+        let Some((twin, side)) = self.twin_mut(&id) else { return Err(unknown_twin(id.as_str())) };
+        if twin.connected == presence.connected {
+            return Ok(Verdict::Accepted);
+        }
+        let at = side.moment(seq, record, twin);
+        Change { twin, side, at }.begin();
+        twin.connected = presence.connected;
+        let before = twin.lifecycle;
+        twin.lifecycle = match (presence.connected, twin.report_ms) {
+            (false, _) => Lifecycle::Unbound,
+            (true, NEVER) => Lifecycle::Bound,
+            (true, report_ms) => match twin.interface.max_age_ms() {
+                Some(age) if at.now_ms > report_ms.saturating_add(age) => Lifecycle::OutOfSync,
+                _ => Lifecycle::Synchronized,
+            },
+        };
+        let after = twin.lifecycle;
+        self.state.count_lifecycle(before, -1);
+        self.state.count_lifecycle(after, 1);
+        Ok(Verdict::Accepted)
+    }
+
+    /// Folds the firing of a timer; one with another due time than the twin's is stale.
+    pub(crate) fn timer(&mut self, seq: Seq, record: &Record, timer: &Timer) {
+        let Some((twin, side)) = self.twin_mut(&timer.twin) else { return };
+        match twin.deadline(timer.timer) {
+            Some(due) if due == timer.due_ms => {}
+            // It was moved while the firing was on its way: the queue must know of the new time.
+            Some(due) => return side.timers.look(twin, timer.timer, due),
+            None => return,
+        }
+        let mut at = side.moment(seq, record, twin);
+        at.now_ms = at.now_ms.max(timer.due_ms);
+        side.timers.set(twin, timer.timer, None);
+        let before = twin.lifecycle;
+        let mut change = Change { twin, side, at };
+        change.begin();
+        match timer.timer.checked_sub(1).and_then(|slot| u16::try_from(slot).ok()) {
+            Some(slot) => {
+                change.set(slot, Value::Null);
+                change.compute();
+            }
+            None if twin.lifecycle == Lifecycle::Synchronized => {
+                twin.lifecycle = if twin.connected { Lifecycle::OutOfSync } else { Lifecycle::Unbound };
+            }
+            None => {}
+        }
+        let after = twin.lifecycle;
+        self.state.count_lifecycle(before, -1);
+        self.state.count_lifecycle(after, 1);
     }
 }

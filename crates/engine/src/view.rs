@@ -1,21 +1,29 @@
 //! The view: an immutable picture of all twins at the end of a batch.
 
-use crate::{Definitions, Lifecycle};
+//!
+//! It shares its parts with the engine's state, which copies what it changes afterwards.
+
+mod shape;
+
+use crate::{
+    Definitions, Lifecycle, command, definitions::SlotKind, snapshot,
+    state::State,
+    twin::{NEVER, Twin},
+};
 use gemelli_event::record::Edge;
 use gemelli_model::{InterfaceId, TwinId, Value};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, ops::Bound, sync::Arc};
 
 /// An immutable picture of all twins and definitions. Cheap to clone, from any thread.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct View {
-    definitions: Arc<Definitions>,
+    state: Arc<State>,
 }
 
 impl View {
-    /// The twin of this id, spelt as at its creation.
+    /// The twin of this id; where its interface ignores case, of any spelling.
     pub fn twin(&self, id: &str) -> Option<TwinRef> {
-        let _ = id;
-        None
+        self.state.meant(id).cloned().map(TwinRef)
     }
 
     /// All twins in the order of their ids.
@@ -25,54 +33,56 @@ impl View {
 
     /// The twins whose ids come after this one, in the order of their ids: pages of a list.
     pub fn twins_after(&self, after: Option<&str>) -> impl Iterator<Item = TwinRef> {
-        let _ = after;
-        std::iter::empty()
+        let first = after.map_or(Bound::Unbounded, |id| Bound::Excluded(TwinId::from(id)));
+        let ids = self.state.ids().range((first, Bound::Unbounded));
+        ids.filter_map(|id| self.state.get(id.as_str()).cloned().map(TwinRef))
     }
 
     /// How many twins there are.
     pub fn count(&self) -> usize {
-        0
+        self.state.count()
     }
 
     /// The id as the twin was created with, for a spelling that may differ in case where the
-    /// twin's interface ignores case.
+    /// twin's interface ignores case. Records should name twins by it.
     pub fn canonical(&self, id: &str) -> Option<TwinId> {
-        let _ = id;
-        None
+        self.state.meant(id).map(|twin| twin.id.clone())
     }
 
     /// The definitions.
     pub fn definitions(&self) -> &Arc<Definitions> {
-        &self.definitions
+        &self.state.definitions
     }
 
     /// A twin's whole state for a snapshot; none if it is gone.
     pub fn encode_twin(&self, id: &TwinId) -> Option<Vec<u8>> {
-        let _ = id;
-        None
+        self.state.get(id.as_str()).map(|twin| snapshot::encode_twin(twin))
     }
 
-    /// How many twins each interface has.
+    /// How many twins each interface has; interfaces without twins are left out.
     pub fn per_interface(&self) -> BTreeMap<InterfaceId, usize> {
-        BTreeMap::new()
+        self.state.per_interface().clone()
     }
 
     /// How many twins are in each state.
     pub fn lifecycle(&self) -> BTreeMap<Lifecycle, usize> {
-        BTreeMap::new()
+        self.state.lifecycle().collect()
     }
 
-    pub(crate) fn new(definitions: Arc<Definitions>) -> Self {
-        Self { definitions }
+    pub(crate) fn new(state: State) -> Self {
+        Self { state: Arc::new(state) }
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "View({} twins, definitions {})", self.count(), self.definitions().version())
     }
 }
 
 /// A twin in a view.
 #[derive(Clone, Debug)]
-pub struct TwinRef {
-    id: TwinId,
-    interface: InterfaceId,
-}
+pub struct TwinRef(Arc<Twin>);
 
 /// A member of a twin: a property or the last value of a telemetry.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,68 +113,101 @@ pub struct EdgeRef {
 impl TwinRef {
     /// Its id.
     pub fn id(&self) -> &TwinId {
-        &self.id
+        &self.0.id
     }
 
-    /// Its interface.
+    /// Its interface's id.
     pub fn interface(&self) -> &InterfaceId {
-        &self.interface
+        self.0.interface.id()
     }
 
-    /// The value of a property or telemetry; none if it is absent.
+    /// The value of a property, telemetry or component; none if it is absent.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        let _ = name;
-        None
+        let value = self.0.value(self.0.interface.slot_of(name)?);
+        (!value.is_null()).then_some(value)
     }
 
     /// The members that are present, in the interface's order.
     pub fn members(&self) -> Vec<Member> {
-        Vec::new()
+        let twin = &self.0;
+        let slots = twin.interface.slots().iter().zip(&twin.values).zip(&twin.times);
+        slots
+            .filter(|((_, value), _)| !value.is_null())
+            .map(|((slot, value), time)| Member {
+                name: slot.name.clone(),
+                value: value.clone(),
+                updated_ms: if *time == NEVER { twin.accepted_ms } else { *time },
+                derived: slot.derived(),
+                telemetry: matches!(slot.kind, SlotKind::Telemetry { .. }),
+            })
+            .collect()
     }
 
     /// Its weak ETag, quotes included: `W/"…"`. Changes with every record that changes the twin.
     pub fn etag(&self) -> String {
-        String::new()
+        command::etag(&self.0)
     }
 
     /// Its state of life.
     pub fn lifecycle(&self) -> Lifecycle {
-        Lifecycle::Unbound
+        self.0.lifecycle
+    }
+
+    /// Whether a connection that publishes for it is open.
+    pub fn connected(&self) -> bool {
+        self.0.connected
     }
 
     /// When it last changed, milliseconds since 1970, time of acceptance.
     pub fn last_update_ms(&self) -> i64 {
-        0
+        self.0.accepted_ms
     }
 
     /// When it last reported, milliseconds since 1970 of the interface's clock.
     pub fn last_report_ms(&self) -> Option<i64> {
-        None
+        (self.0.report_ms != NEVER).then_some(self.0.report_ms)
     }
 
     /// Relationships that start here, by id.
     pub fn relationships(&self) -> Vec<Edge> {
-        Vec::new()
+        self.0.out().map(|(id, edge)| self.edge(id, edge)).collect()
     }
 
     /// The relationship of this id that starts here.
     pub fn relationship(&self, id: &str) -> Option<Edge> {
-        let _ = id;
-        None
+        let id: Arc<str> = id.into();
+        self.0.edge(&id).map(|edge| self.edge(&id, edge))
+    }
+
+    fn edge(&self, id: &Arc<str>, edge: &crate::twin::Outgoing) -> Edge {
+        Edge {
+            id: id.clone(),
+            name: edge.name.clone(),
+            source: self.0.id.clone(),
+            target: edge.target.clone(),
+            properties: edge.properties.clone(),
+        }
     }
 
     /// Relationships that end here, by name, source and id.
     pub fn incoming(&self) -> Vec<EdgeRef> {
-        Vec::new()
+        let edges = self.0.incoming();
+        edges
+            .map(|e| EdgeRef { id: e.id.clone(), name: e.name.clone(), source: e.source.clone() })
+            .collect()
     }
 
-    /// The twin as the Azure Digital Twins data plane shows it: `$dtId`, `$etag`, `$metadata`, properties.
+    /// The twin as the Azure Digital Twins data plane shows it: `$dtId`, `$etag`, `$metadata` with
+    /// `$model`, `$lastUpdateTime` and per property `lastUpdateTime`, then the properties. Telemetry
+    /// is no part of it.
     pub fn to_adt(&self) -> Value {
-        Value::Null
+        shape::adt(self)
     }
 
-    /// Everything: interface, lifecycle, properties, telemetry, derived values, relationships both ways.
+    /// Everything: `id`, `interface`, `etag`, `lifecycle`, `connected`, `lastUpdateTime`,
+    /// `lastReportTime`, `properties`, `telemetry`, `derived` (each member `{value, updated}`),
+    /// `relationships`, `incoming`.
     pub fn to_full(&self) -> Value {
-        Value::Null
+        shape::full(self)
     }
 }

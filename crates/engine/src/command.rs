@@ -1,0 +1,134 @@
+//! Commands of the API, one a file: its checks, what it changes, its tests.
+//!
+//! Each command first plans, reading only, and then applies its plan: so a dry run says exactly what
+//! the step would say, and a refused command leaves no trace.
+
+mod apply;
+mod defined;
+mod delete;
+mod edge;
+mod incoming;
+mod patch;
+mod put;
+mod relate;
+mod remove;
+mod unrelate;
+
+use crate::{
+    Engine, Rejection, Verdict,
+    engine::Side,
+    outbox::Key,
+    state::State,
+    twin::Twin,
+};
+use gemelli_event::{Record, Seq, record::Command};
+use gemelli_model::Value;
+use std::sync::Arc;
+
+/// What a step of the command would answer, without stepping it.
+pub(crate) fn check(state: &State, side: &Side, command: &Command) -> Result<Value, Rejection> {
+    match command {
+        Command::Apply { manifests } => apply::plan(state, side, manifests).map(|plan| plan.answer()),
+        Command::Put { twin, interface, properties, only_new } => {
+            put::plan(state, side, twin, interface, properties, *only_new).map(|_| Value::Null)
+        }
+        Command::Patch { twin, patch, if_match } => {
+            patch::plan(state, twin, patch, if_match.as_deref()).map(|_| Value::Null)
+        }
+        Command::Delete { twin, if_match } => {
+            delete::plan(state, side, twin, if_match.as_deref()).map(|_| Value::Null)
+        }
+        Command::Relate { edge } => relate::plan(state, side, edge).map(|plan| plan.answer()),
+        Command::Unrelate { source, id } => unrelate::plan(state, source, id).map(|_| Value::Null),
+        Command::Remove { kind, name } => remove::plan(state, kind, name).map(|plan| plan.answer()),
+        Command::Incoming { .. } | Command::Defined { .. } => Err(internal()),
+    }
+}
+
+fn internal() -> Rejection {
+    Rejection::new("unknown-kind", "this command is the engine's own", "send one of the API's commands")
+}
+
+/// Folds a command.
+pub(crate) fn step(engine: &mut Engine, seq: Seq, record: &Record, command: &Command) -> Result<Verdict, Rejection> {
+    if !engine.side.outbox.commands.is_empty() {
+        said(engine, record, command);
+    }
+    let Engine { state, side } = engine;
+    match command {
+        Command::Apply { manifests } => {
+            let plan = apply::plan(state, side, manifests)?;
+            Ok(Verdict::Answer(apply::apply(engine, seq, plan)))
+        }
+        Command::Put { twin, interface, properties, only_new } => {
+            let plan = put::plan(state, side, twin, interface, properties, *only_new)?;
+            Ok(Verdict::Answer(put::apply(engine, seq, record, plan)))
+        }
+        Command::Patch { twin, patch, if_match } => {
+            let plan = patch::plan(state, twin, patch, if_match.as_deref())?;
+            Ok(Verdict::Answer(patch::apply(engine, seq, record, plan)))
+        }
+        Command::Delete { twin, if_match } => {
+            let id = delete::plan(state, side, twin, if_match.as_deref())?;
+            delete::apply(engine, &id);
+            Ok(Verdict::Accepted)
+        }
+        Command::Relate { edge } => {
+            let plan = relate::plan(state, side, edge)?;
+            Ok(Verdict::Answer(relate::apply(engine, seq, record, plan)))
+        }
+        Command::Unrelate { source, id } => {
+            let plan = unrelate::plan(state, source, id)?;
+            unrelate::apply(engine, seq, record, plan);
+            Ok(Verdict::Accepted)
+        }
+        Command::Remove { kind, name } => {
+            let plan = remove::plan(state, kind, name)?;
+            Ok(Verdict::Answer(remove::apply(engine, seq, plan)))
+        }
+        Command::Incoming { edge, gone } => {
+            incoming::apply(engine, seq, record, edge, *gone);
+            Ok(Verdict::Accepted)
+        }
+        Command::Defined { .. } => {
+            defined::apply(engine, seq, record);
+            Ok(Verdict::Accepted)
+        }
+    }
+}
+
+/// A command that waited is in the log now.
+fn said(engine: &mut Engine, record: &Record, command: &Command) {
+    let key = match command {
+        Command::Put { twin, .. } | Command::Patch { twin, .. } => Key::Twin(twin.clone()),
+        Command::Relate { edge } => Key::Edge(edge.source.clone(), edge.id.clone()),
+        Command::Incoming { edge, .. } => {
+            Key::Incoming(edge.target.clone(), edge.source.clone(), edge.id.clone())
+        }
+        Command::Defined { .. } => Key::Defined(record.position.partition),
+        _ => return,
+    };
+    engine.side.outbox.said(&key, command);
+}
+
+/// An object value.
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    Value::Object(fields.into_iter().map(|(name, value)| (Arc::from(name), value)).collect())
+}
+
+/// A twin's ETag.
+pub(crate) fn etag(twin: &Twin) -> String {
+    format!("W/\"{:x}-{:x}\"", twin.epoch, twin.offset)
+}
+
+/// The twin must be as the caller last saw it.
+fn check_etag(twin: &Twin, if_match: Option<&str>) -> Result<(), Rejection> {
+    match if_match {
+        None | Some("*") => Ok(()),
+        Some(wanted) if wanted == etag(twin) => Ok(()),
+        Some(wanted) => {
+            let reason = format!("twin {} has changed: its etag is {}, not {wanted}", twin.id, etag(twin));
+            Err(Rejection::new("precondition-failed", reason, "read it again, then repeat the change"))
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Unrelate: an edge goes, at its source at once, at its target by a record of its own.
+
+use crate::{
+    Engine, Rejection,
+    derive::Change,
+    engine::Side,
+    outbox::Key,
+    state::State,
+    twin::Outgoing,
+};
+use gemelli_event::{Record, Seq, record::{Command, Edge}};
+use gemelli_model::{TwinId, interface::Direction};
+use std::sync::Arc;
+
+/// The edge that goes.
+pub(super) struct Plan {
+    source: TwinId,
+    id: Arc<str>,
+}
+
+pub(super) fn plan(state: &State, source: &TwinId, id: &Arc<str>) -> Result<Plan, Rejection> {
+    let source = state.find(source.as_str())?;
+    if source.edge(id).is_none() {
+        let reason = format!("twin {} has no relationship {id}", source.id);
+        return Err(Rejection::new("not-found", reason, "list its relationships"));
+    }
+    Ok(Plan { source: source.id.clone(), id: id.clone() })
+}
+
+pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) {
+    let Plan { source, id } = plan;
+    let Some((twin, side)) = engine.twin_mut(&source) else { return };
+    let at = side.moment(seq, record, twin);
+    let mut change = Change { twin, side, at };
+    change.begin();
+    let Some(edge) = change.twin.links_mut().out.remove(&id) else { return };
+    change.twin.trim_links();
+    change.unwatch(Direction::Outgoing, &edge.target, &id);
+    change.compute();
+    tell(side, seq, &source, &id, edge);
+}
+
+/// Tells the former target of an edge that it is gone.
+pub(super) fn tell(side: &mut Side, seq: Seq, source: &TwinId, id: &Arc<str>, edge: Outgoing) {
+    let place = (source.clone(), id.clone());
+    side.outbox.edges.remove(&place);
+    if let Some(waiting) = side.dangling.get_mut(&edge.target)
+        && waiting.remove(&place)
+    {
+        if waiting.is_empty() {
+            side.dangling.remove(&edge.target);
+        }
+        return;
+    }
+    let key = Key::Incoming(edge.target.clone(), source.clone(), id.clone());
+    let Outgoing { name, target, properties } = edge;
+    let edge = Edge { id: id.clone(), name, source: source.clone(), target, properties };
+    side.outbox.command(key, Command::Incoming { edge, gone: true }, seq);
+}

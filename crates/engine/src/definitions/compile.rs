@@ -1,0 +1,387 @@
+//! From interfaces as written to interfaces as they run.
+
+use super::compiled::{Compiled, Local, Slot, SlotKind, Watch};
+use crate::{
+    Rejection,
+    expr::{Names, Program, Uses},
+    hashing::{Hashing, mark},
+};
+use gemelli_model::{
+    Interface, InterfaceId, Schema,
+    interface::{Aggregate, Derived, Direction, Emit, Op},
+    nearest,
+    resolve::{self, MemberKind, Resolved},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// All interfaces, compiled; or the first thing that is wrong with them.
+pub(super) fn all(
+    sources: &BTreeMap<InterfaceId, Arc<Interface>>,
+) -> Result<BTreeMap<InterfaceId, Arc<Compiled>>, Rejection> {
+    let mut drafts = BTreeMap::new();
+    for (id, source) in sources {
+        drafts.insert(id.clone(), Draft::new(source, sources)?);
+    }
+    watch_all(&mut drafts)?;
+    Ok(drafts.into_iter().map(|(id, draft)| (id, Arc::new(draft.finish()))).collect())
+}
+
+struct Draft {
+    source: Arc<Interface>,
+    resolved: Resolved,
+    names_in_expressions: Names,
+    slots: Vec<Slot>,
+    names: HashMap<Arc<str>, u16, Hashing>,
+    folded: HashMap<Arc<str>, u16, Hashing>,
+    locals: Vec<Local>,
+    rollups: Vec<u16>,
+    watches: Vec<Watch>,
+    before_slots: usize,
+    changed_slots: usize,
+    /// Ancestors as written, for the fingerprint.
+    ancestry: String,
+}
+
+impl Draft {
+    fn new(
+        source: &Arc<Interface>,
+        sources: &BTreeMap<InterfaceId, Arc<Interface>>,
+    ) -> Result<Self, Rejection> {
+        let resolved = resolve::one(source, |id| sources.get(id).map(|i| &**i)).map_err(|faults| {
+            let code = faults.first().map_or("unknown-interface", resolve::Fault::code);
+            let reasons: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            let remedy = faults.first().map(resolve::Fault::remedy).unwrap_or_default();
+            Rejection::new(code, reasons.join("; "), remedy)
+        })?;
+        let ancestors = resolved.ancestors.iter().filter_map(|id| sources.get(id));
+        let lineage: Vec<_> = ancestors.chain([source]).collect();
+        let names_in_expressions = lineage.iter().fold(Names::new(), |names, i| names.interface(i));
+        let ancestry = format!("{lineage:?}");
+        let mut draft = Self {
+            source: source.clone(),
+            resolved,
+            names_in_expressions,
+            slots: Vec::new(),
+            names: HashMap::default(),
+            folded: HashMap::default(),
+            locals: Vec::new(),
+            rollups: Vec::new(),
+            watches: Vec::new(),
+            before_slots: 0,
+            changed_slots: 0,
+            ancestry,
+        };
+        draft.lay_out();
+        draft.compile_locals()?;
+        Ok(draft)
+    }
+
+    /// Gives every member its slot.
+    fn lay_out(&mut self) {
+        let members = self.resolved.members.iter().map(|member| {
+            let blank = Slot::blank(member.name(), &member.from, member.schema());
+            match &member.kind {
+                MemberKind::Telemetry(telemetry) => {
+                    Slot { kind: SlotKind::Telemetry { last: telemetry.last }, ..blank }
+                }
+                MemberKind::Property(property) => match &property.derived {
+                    None => blank,
+                    Some(derived) => {
+                        let kind = match &derived.aggregate {
+                            Some(aggregate) => SlotKind::Rollup { place: 0, aggregate: aggregate.clone() },
+                            None => SlotKind::Local,
+                        };
+                        Slot { kind, expires_ms: derived.expires_ms, emit: derived.emit.clone(), ..blank }
+                    }
+                },
+            }
+        });
+        let components = self.resolved.components.iter().map(|component| Slot {
+            kind: SlotKind::Component,
+            ..Slot::blank(&component.item.name, &component.from, &Schema::Any)
+        });
+        self.slots = members.chain(components).collect();
+        for (number, slot) in (0_u16..).zip(&mut self.slots) {
+            self.names.insert(slot.name.clone(), number);
+            self.folded.entry(slot.name.to_ascii_lowercase().into()).or_insert(number);
+            if let SlotKind::Rollup { place, .. } = &mut slot.kind {
+                *place = u16::try_from(self.rollups.len()).unwrap_or(u16::MAX);
+                self.rollups.push(number);
+            }
+        }
+    }
+
+    fn compile_locals(&mut self) -> Result<(), Rejection> {
+        let mut found = Vec::new();
+        for member in &self.resolved.members {
+            let Some((name, derived)) = member.property().and_then(|p| Some((&p.name, p.derived.as_ref()?)))
+            else {
+                continue;
+            };
+            self.check_derived(name, derived)?;
+            let (Some(source), Some(slot)) = (&derived.expression, self.names.get(name)) else { continue };
+            let program = self.program(name, source, &self.names_in_expressions)?;
+            let members: Box<[u16]> =
+                program.members().iter().filter_map(|m| self.names.get(m).copied()).collect();
+            let sets_off: Vec<u16> = if !derived.on.is_empty() {
+                derived.on.iter().filter_map(|m| self.names.get(m).copied()).collect()
+            } else if members.is_empty() {
+                (0..).zip(&self.slots).filter(|(_, s)| !s.derived()).map(|(n, _)| n).collect()
+            } else {
+                members.iter().copied().filter(|m| m != slot).collect()
+            };
+            found.push((Local { slot: *slot, program, members }, sets_off));
+        }
+        let ordered = self.order(found)?;
+        for (place, (local, sets_off)) in (0_u16..).zip(ordered) {
+            for slot in sets_off {
+                self.with_slot(slot, |s| push(&mut s.sets_off, place));
+            }
+            self.remember(local.program.uses());
+            self.locals.push(local);
+        }
+        Ok(())
+    }
+
+    fn with_slot(&mut self, slot: u16, change: impl FnOnce(&mut Slot)) {
+        if let Some(slot) = self.slots.get_mut(usize::from(slot)) {
+            change(slot);
+        }
+    }
+
+    fn program(&self, name: &str, source: &str, names: &Names) -> Result<Program, Rejection> {
+        Program::compile(source, names).map_err(|error| {
+            let reason = format!("interface {}, derived property {name}: {error}", self.source.id);
+            Rejection::new("malformed-expression", reason, error.remedy)
+        })
+    }
+
+    /// Gives the slots that a program reads through `prev` and `since` a place for what they were.
+    fn remember(&mut self, uses: &Uses) {
+        for name in &uses.prev {
+            let fresh = u16::try_from(self.before_slots).unwrap_or(u16::MAX);
+            if let Some(slot) = self.names.get(name).and_then(|n| self.slots.get_mut(usize::from(*n)))
+                && slot.before.is_none()
+            {
+                slot.before = Some(fresh);
+                self.before_slots += 1;
+            }
+        }
+        for name in &uses.since {
+            let fresh = u16::try_from(self.changed_slots).unwrap_or(u16::MAX);
+            if let Some(slot) = self.names.get(name).and_then(|n| self.slots.get_mut(usize::from(*n)))
+                && slot.changed.is_none()
+            {
+                slot.changed = Some(fresh);
+                self.changed_slots += 1;
+            }
+        }
+    }
+
+    fn fault(&self, name: &str, code: &'static str, what: impl std::fmt::Display, remedy: &str) -> Rejection {
+        Rejection::new(code, format!("interface {}, derived property {name}: {what}", self.source.id), remedy)
+    }
+
+    fn check_derived(&self, name: &str, derived: &Derived) -> Result<(), Rejection> {
+        if derived.expression.is_some() == derived.aggregate.is_some() {
+            let remedy = "give exactly one of expression and aggregate";
+            return Err(self.fault(name, "missing-field", "it needs either an expression or an aggregate", remedy));
+        }
+        for member in &derived.on {
+            if !self.names.contains_key(member) {
+                return Err(self.unknown(name, "on", member, self.names.keys().map(|n| &**n)));
+            }
+        }
+        if let Some(aggregate) = &derived.aggregate {
+            let question = matches!(aggregate.op, Op::Any | Op::All) && aggregate.filter.is_some();
+            if aggregate.of.is_none() && aggregate.op != Op::Count && !question {
+                let remedy = "name the related twins' member under of";
+                return Err(self.fault(name, "missing-field", "the aggregate needs a member to read", remedy));
+            }
+            if aggregate.direction == Direction::Outgoing && self.resolved.relationship(&aggregate.over).is_none() {
+                let known = self.resolved.relationships.iter().map(|r| &*r.item.name);
+                return Err(self.unknown(name, "over", &aggregate.over, known));
+            }
+        }
+        if let Some(Emit::Command { relationship, .. }) = &derived.emit
+            && self.resolved.relationship(relationship).is_none()
+        {
+            let known = self.resolved.relationships.iter().map(|r| &*r.item.name);
+            return Err(self.unknown(name, "emit", relationship, known));
+        }
+        Ok(())
+    }
+
+    fn unknown<'a>(
+        &self,
+        name: &str,
+        field: &str,
+        written: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Rejection {
+        let mut known: Vec<_> = known.collect();
+        known.sort_unstable();
+        let remedy = nearest::name(written, known.iter().copied())
+            .map_or_else(|| format!("it has {}", known.join(", ")), |near| format!("did you mean {near}?"));
+        self.fault(name, "unknown-field", format!("{field} names {written}, which the interface does not have"), &remedy)
+    }
+
+    /// Locals such that each comes after those that it reads.
+    fn order(&self, mut waiting: Vec<(Local, Vec<u16>)>) -> Result<Vec<(Local, Vec<u16>)>, Rejection> {
+        let mut ordered = Vec::with_capacity(waiting.len());
+        while !waiting.is_empty() {
+            let open: Vec<u16> = waiting.iter().map(|(l, _)| l.slot).collect();
+            let ready = waiting
+                .iter()
+                .position(|(l, _)| !l.members.iter().any(|m| *m != l.slot && open.contains(m)));
+            match ready {
+                Some(at) => ordered.push(waiting.remove(at)),
+                None => {
+                    let names: Vec<&str> = open
+                        .iter()
+                        .filter_map(|s| self.slots.get(usize::from(*s)).map(|s| &*s.name))
+                        .collect();
+                    let reason = format!(
+                        "interface {}: the derived properties {} read each other in a circle",
+                        self.source.id,
+                        names.join(", ")
+                    );
+                    let remedy = "take one of them out of another's expression";
+                    return Err(Rejection::new("malformed-expression", reason, remedy));
+                }
+            }
+        }
+        Ok(ordered)
+    }
+
+    fn finish(self) -> Compiled {
+        let fingerprint = mark(&format!("{}{:?}", self.ancestry, self.watches));
+        Compiled {
+            source: self.source,
+            resolved: self.resolved,
+            slots: self.slots.into(),
+            names: self.names,
+            folded: self.folded,
+            locals: self.locals.into(),
+            rollups: self.rollups.into(),
+            watches: self.watches.into(),
+            before_slots: self.before_slots,
+            changed_slots: self.changed_slots,
+            fingerprint,
+        }
+    }
+}
+
+impl Slot {
+    fn blank(name: &Arc<str>, from: &InterfaceId, schema: &Schema) -> Self {
+        Self {
+            name: name.clone(),
+            from: from.clone(),
+            schema: schema.clone(),
+            kind: SlotKind::Reported,
+            before: None,
+            changed: None,
+            sets_off: Box::default(),
+            watched_by: Box::default(),
+            expires_ms: None,
+            emit: None,
+        }
+    }
+}
+
+fn push(list: &mut Box<[u16]>, number: u16) {
+    if !list.contains(&number) {
+        let mut longer = std::mem::take(list).into_vec();
+        longer.push(number);
+        *list = longer.into();
+    }
+}
+
+/// Tells every interface which roll-ups of others may read its twins.
+fn watch_all(drafts: &mut BTreeMap<InterfaceId, Draft>) -> Result<(), Rejection> {
+    let mut readers: Vec<(InterfaceId, Arc<str>, Aggregate, Option<InterfaceId>)> = Vec::new();
+    for draft in drafts.values() {
+        for slot in draft.slots.iter().filter(|s| s.from == draft.source.id) {
+            let SlotKind::Rollup { aggregate, .. } = &slot.kind else { continue };
+            let mut aggregate = aggregate.clone();
+            let relationship = draft.resolved.relationship(&aggregate.over);
+            let mut target = None;
+            if let (Direction::Outgoing, Some(relationship)) = (aggregate.direction, relationship) {
+                aggregate.over = relationship.name.clone();
+                target = relationship.target.clone();
+            }
+            readers.push((draft.source.id.clone(), slot.name.clone(), aggregate, target));
+        }
+    }
+    for (reader, property, aggregate, target) in readers {
+        let mut refused = None;
+        let mut watched = false;
+        for child in drafts.values_mut() {
+            if aggregate.interface.as_ref().is_some_and(|i| !child.resolved.is_a(i.as_str()))
+                || target.as_ref().is_some_and(|t| !child.resolved.is_a(t.as_str()))
+            {
+                continue;
+            }
+            let over = match aggregate.direction {
+                Direction::Outgoing => aggregate.over.clone(),
+                Direction::Incoming => match child.resolved.relationship(&aggregate.over) {
+                    Some(relationship) => relationship.name.clone(),
+                    None => continue,
+                },
+            };
+            match child.watch(&reader, &property, &aggregate, over) {
+                Ok(()) => watched = true,
+                Err(rejection) => refused = refused.or(Some(rejection)),
+            }
+        }
+        // A roll-up over twins of any kind reads those that have what it asks for.
+        if let (false, Some(rejection)) = (watched, refused) {
+            return Err(rejection);
+        }
+    }
+    Ok(())
+}
+
+impl Draft {
+    fn watch(
+        &mut self,
+        reader: &InterfaceId,
+        property: &Arc<str>,
+        aggregate: &Aggregate,
+        over: Arc<str>,
+    ) -> Result<(), Rejection> {
+        let about = format!("interface {reader}, derived property {property}, read from {}", self.source.id);
+        let slot_named = |name: &str| match self.names.get(name) {
+            None if self.resolved.ignore_case => self.folded.get(&*name.to_ascii_lowercase()).copied(),
+            found => found.copied(),
+        };
+        let of = aggregate.of.as_ref().map(|name| slot_named(name).ok_or(name)).transpose().map_err(|name| {
+            let known: Vec<&str> = self.slots.iter().map(|s| &*s.name).collect();
+            let remedy = nearest::name(name, known.iter().copied())
+                .map_or_else(|| format!("it has {}", known.join(", ")), |near| format!("did you mean {near}?"));
+            Rejection::new("unknown-field", format!("{about}: it has no member {name}"), remedy)
+        })?;
+        let names = self.names_in_expressions.clone().variable("edge");
+        let filter = match &aggregate.filter {
+            None => None,
+            Some(source) => Some(Program::compile(source, &names).map_err(|error| {
+                Rejection::new("malformed-expression", format!("{about}: {error}"), error.remedy)
+            })?),
+        };
+        let number = u16::try_from(self.watches.len()).unwrap_or(u16::MAX);
+        let read = filter.iter().flat_map(|f| f.members().iter()).filter_map(|m| self.names.get(m).copied());
+        let concerned: Vec<u16> = read.chain(of).collect();
+        for slot in concerned {
+            self.with_slot(slot, |s| push(&mut s.watched_by, number));
+        }
+        if let Some(filter) = &filter {
+            self.remember(&filter.uses().clone());
+        }
+        let direction = aggregate.direction;
+        self.watches.push(Watch { reader: reader.clone(), property: property.clone(), over, direction, of, filter });
+        Ok(())
+    }
+}
