@@ -244,6 +244,19 @@ impl Client {
         )
     }
 
+    /// A page of everything that happened to all twins, in the order of the log: one JSON object a
+    /// line, and the position after which the next page starts, if there is one.
+    pub fn rows(&self, after: Option<u64>, limit: usize) -> Result<(Vec<u8>, Option<u64>), Error> {
+        let path = "/v1/history";
+        let mut query = vec![("limit", limit.to_string())];
+        query.extend(after.map(|seq| ("after", seq.to_string())));
+        let mut answer = self.call(Method::GET, path, &query, None, Some(CALL_LIMIT))?;
+        let next = answer.headers().get("gemelli-next");
+        let next = next.and_then(|next| next.to_str().ok()?.parse().ok());
+        let body = answer.body_mut().with_config().limit(ANSWER_LIMIT).read_to_vec();
+        Ok((body.map_err(|error| self.answer(path, error))?, next))
+    }
+
     /// Input that could not be used, newest last, page by page.
     pub fn dead_letters(&self) -> Pages<DeadLetter> {
         Pages::new(self.clone(), "/v1/deadletters".into(), Vec::new())
