@@ -1,0 +1,172 @@
+//! Problem documents (RFC 9457): every refusal says what, where, why and what to do.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use gemelli_engine::Rejection;
+use serde::Serialize;
+
+/// A refusal, as it is sent.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    /// `/errors/<code>`.
+    #[serde(rename = "type")]
+    kind: String,
+    title: String,
+    status: u16,
+    /// What is wrong here.
+    pub detail: String,
+    /// The stable code, kebab case.
+    pub code: String,
+    /// What to do.
+    pub remedy: String,
+    /// Where in what was sent: a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// Line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Column, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// Seconds after which it is worth trying again.
+    #[serde(skip)]
+    retry_after: Option<u32>,
+}
+
+/// The status that goes with a code.
+fn status(code: &str) -> StatusCode {
+    match code {
+        "unauthorized" => StatusCode::UNAUTHORIZED,
+        "forbidden-host" | "forbidden" => StatusCode::FORBIDDEN,
+        "not-found" | "unknown-twin" | "unknown-kind" => StatusCode::NOT_FOUND,
+        "method-not-allowed" => StatusCode::METHOD_NOT_ALLOWED,
+        "already-exists" | "has-relationships" | "duplicate-id" => StatusCode::CONFLICT,
+        "precondition-failed" => StatusCode::PRECONDITION_FAILED,
+        "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "unsupported-media-type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "wrong-type" | "unknown-interface" | "unknown-field" | "missing-field" | "malformed-expression"
+        | "derived-cycle" | "no-relationship" | "limit-reached" => StatusCode::UNPROCESSABLE_ENTITY,
+        "backlog-full" => StatusCode::TOO_MANY_REQUESTS,
+        "read-only" | "disk-full" => StatusCode::SERVICE_UNAVAILABLE,
+        "internal" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+impl Problem {
+    /// A refusal by code, with what is wrong and what to do.
+    pub fn new(code: &str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let retry_after = match code {
+            "backlog-full" => Some(1),
+            "disk-full" => Some(10),
+            "read-only" => Some(30),
+            _ => None,
+        };
+        Self {
+            kind: format!("/errors/{code}"),
+            title: code.replace('-', " "),
+            status: status(code).as_u16(),
+            detail: detail.into(),
+            code: code.into(),
+            remedy: remedy.into(),
+            pointer: None,
+            line: None,
+            column: None,
+            retry_after,
+        }
+    }
+
+    /// There is nothing of that name.
+    pub fn not_found(what: &str, name: &str) -> Self {
+        Self::new("not-found", format!("there is no {what} `{name}`"), format!("list what there is: gemelli get {what}s"))
+    }
+
+    /// What was sent is not JSON, and where.
+    pub fn malformed_json(error: &serde_json::Error) -> Self {
+        Self {
+            line: Some(error.line()).filter(|n| *n > 0),
+            column: Some(error.column()).filter(|n| *n > 0),
+            ..Self::new("malformed-json", format!("the body is not the JSON that is expected: {error}"), "correct the body at the place named")
+        }
+    }
+
+    /// Points into what was sent.
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Points into a text: pointer, line and column, each if it is known.
+    pub fn placed(mut self, pointer: String, line: u32, column: u32) -> Self {
+        let known = |n: u32| usize::try_from(n).ok().filter(|n| *n > 0);
+        self.pointer = Some(pointer).filter(|p| !p.is_empty());
+        (self.line, self.column) = (known(line), known(column));
+        self
+    }
+
+    /// As an answer, with one more member.
+    pub fn with(self, name: &str, value: serde_json::Value) -> Response {
+        let mut body = serde_json::to_value(&self).unwrap_or_default();
+        if let serde_json::Value::Object(members) = &mut body {
+            members.insert(name.into(), value);
+        }
+        let mut response = self.into_response();
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        *response.body_mut() = body.to_string().into();
+        response
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST)
+    }
+
+    /// Seconds after which it is worth trying again.
+    pub fn retry_after(&self) -> Option<u32> {
+        self.retry_after
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        Self::new(rejection.code, rejection.reason, rejection.remedy)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (self.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code == "unauthorized" {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pressure_says_when_to_come_back() {
+        let response = Problem::new("backlog-full", "full", "wait").into_response();
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[test]
+    fn malformed_json_names_line_and_column() {
+        let Err(error) = serde_json::from_str::<serde_json::Value>("{\n  x}") else { return };
+        let problem = Problem::malformed_json(&error);
+        assert_eq!((problem.line, problem.column), (Some(2), Some(3)));
+    }
+}

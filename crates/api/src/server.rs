@@ -1,0 +1,230 @@
+//! The HTTP server: one router, served on each listener with the guard that fits its address.
+
+use crate::{
+    digitaltwins, events, guard,
+    listen::Door,
+    objects,
+    overview::{self, Picture},
+    page,
+    problem::Problem,
+    stream, v1,
+};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use gemelli_event::record::Command;
+use gemelli_model::Value;
+use gemelli_node::{Node, Refused, admission::Closed};
+use serde_json::{Value as Json_, json};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
+
+/// How long requests have to end at a stop.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Tells whether a bearer token is a known one: the name of who holds it.
+pub type Tokens = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// How a listener is served.
+#[derive(Clone, Default)]
+pub struct Listen {
+    /// TLS, with a certificate.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Who may use it: needed beyond loopback, and used on loopback where it is set.
+    pub tokens: Option<Tokens>,
+}
+
+/// Why a listener is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Beyond loopback without authentication.
+    #[error("{0} is not a loopback address and there is no authentication: run `gemelli auth init` first, or listen on 127.0.0.1")]
+    NeedsAuth(SocketAddr),
+    /// The socket.
+    #[error("cannot serve HTTP: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl ServeError {
+    /// The error's stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NeedsAuth(_) => "unauthorized",
+            Self::Io(_) => "cannot-listen",
+        }
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct App {
+    /// The node.
+    pub node: Node,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    http: Vec<String>,
+    picture: Picture,
+}
+
+impl App {
+    /// For a node that is served at these base addresses.
+    pub fn new(node: Node, http: Vec<String>) -> Self {
+        Self { node, shared: Arc::new(Shared { http, picture: Picture::default() }) }
+    }
+
+    pub(crate) fn http(&self) -> &[String] {
+        &self.shared.http
+    }
+
+    pub(crate) fn picture(&self) -> &Picture {
+        &self.shared.picture
+    }
+
+    pub(crate) fn addresses(&self) -> Json_ {
+        let mqtt: Vec<_> = self.node.mqtt().iter().map(ToString::to_string).collect();
+        json!({ "http": self.shared.http, "mqtt": mqtt })
+    }
+
+    pub(crate) async fn command(&self, command: Command) -> Result<Value, Problem> {
+        self.node.command(command).await.map_err(|refused| self.refused(refused))
+    }
+
+    pub(crate) async fn check(&self, command: Command) -> Result<Value, Problem> {
+        self.node.check(command).await.map_err(|refused| self.refused(refused))
+    }
+
+    fn refused(&self, refused: Refused) -> Problem {
+        match refused {
+            Refused::Closed(closed) => self.closed(closed),
+            Refused::Rejected(rejection) => rejection.into(),
+        }
+    }
+
+    pub(crate) fn closed(&self, closed: Closed) -> Problem {
+        let remedy = match &closed {
+            Closed::Full(_) => "send more slowly, and again after the time in Retry-After",
+            Closed::Memory(_) => "wait, or start the node with a higher memory limit",
+            Closed::DiskFull => "free space in the data folder: writes go on by themselves",
+            Closed::ReadOnly(_) => "check the disk and restart the node; reads go on",
+            Closed::Stopping => "connect again once the node is back",
+        };
+        Problem::new(closed.code(), closed.to_string(), remedy)
+    }
+}
+
+/// Serves a listener until `stop` is done; requests in flight have some seconds to end.
+///
+/// # Errors
+/// The address is not loopback and there are no tokens; the socket fails.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    listen: Listen,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let local = listener.local_addr()?;
+    if !local.ip().to_canonical().is_loopback() && listen.tokens.is_none() {
+        return Err(ServeError::NeedsAuth(local));
+    }
+    let door = Door::open(listener, listen.tls.clone())?;
+    let gate = Gate { local, tokens: listen.tokens };
+    let router = router(app).layer(middleware::from_fn_with_state(gate, Gate::pass));
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async move {
+        stop.await;
+        // Nobody waits for it only if the server ended by itself.
+        let _ = tell.send(());
+    };
+    let served = async { axum::serve(door, router).with_graceful_shutdown(stopped).await };
+    let patience = async {
+        if told.await.is_ok() {
+            tokio::time::sleep(FAREWELL).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        served = served => Ok(served?),
+        () = patience => {
+            tracing::debug!(%local, "some HTTP connections did not end in time");
+            Ok(())
+        }
+    }
+}
+
+/// Everything that is served.
+fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(page::index))
+        .route("/page/style.css", get(page::style))
+        .route("/page/page.js", get(page::script))
+        .route("/page/icon.svg", get(page::icon))
+        .merge(digitaltwins::routes())
+        .merge(events::routes())
+        .merge(objects::routes())
+        .merge(overview::routes())
+        .merge(stream::routes())
+        .merge(v1::routes())
+        .fallback(nothing)
+        .method_not_allowed_fallback(not_so)
+        .with_state(app)
+}
+
+async fn nothing(request: Request) -> Problem {
+    let path: String = request.uri().path().chars().take(200).collect();
+    Problem::new("not-found", format!("there is nothing at `{path}`"), "see the list of routes in docs/http.md")
+}
+
+async fn not_so(request: Request) -> Response {
+    let detail = format!("{} is not possible at `{}`", request.method(), request.uri().path());
+    Problem::new("method-not-allowed", detail, "use one of the methods in the header Allow").into_response()
+}
+
+/// Guards one listener.
+#[derive(Clone)]
+struct Gate {
+    local: SocketAddr,
+    tokens: Option<Tokens>,
+}
+
+impl Gate {
+    async fn pass(State(gate): State<Self>, request: Request, next: Next) -> Response {
+        let mut response = match gate.check(&request) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            // The rest of the body is not read.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Problem> {
+        let headers = request.headers();
+        if self.local.ip().to_canonical().is_loopback() {
+            guard::check_loopback(self.local, headers, request.uri())?;
+        }
+        let Some(tokens) = &self.tokens else { return Ok(()) };
+        let known = guard::bearer(headers).and_then(|token| tokens(token));
+        match known {
+            Some(_) => Ok(()),
+            None => Err(Problem::new(
+                "unauthorized",
+                "the request carries no token that is known here",
+                "send `Authorization: Bearer TOKEN`; gemelli auth token makes one",
+            )),
+        }
+    }
+}

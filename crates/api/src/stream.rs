@@ -1,0 +1,213 @@
+//! `/v1/stream`: what happens, live, as server-sent events.
+//!
+//! Each event has the record's place in the log as its id; `Last-Event-ID` (or `?after=`) goes on from
+//! there, out of the log. Nothing is left out silently: whoever is too slow, or asks for more than the log
+//! still holds, gets an event `gap` that says which records are missing.
+
+use crate::{
+    App,
+    entry::{self, Wanted},
+    extract::{self, Asked},
+    problem::Problem,
+};
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use futures_util::stream;
+use gemelli_event::{Record, Seq};
+use gemelli_node::{Node, driver::Frame};
+use serde::Deserialize;
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use tokio::sync::{broadcast, watch};
+
+/// How often a stream on which nothing happens shows that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Most live streams at a time.
+pub const STREAMS: u64 = 1_000;
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new().route("/v1/stream", get(open))
+}
+
+#[derive(Deserialize)]
+struct Asking {
+    twin: Option<String>,
+    interface: Option<String>,
+    category: Option<String>,
+    after: Option<Seq>,
+}
+
+async fn open(State(app): State<App>, Asked(asked): Asked<Asking>, headers: HeaderMap) -> Result<Response, Problem> {
+    let known = ["real", "virtual", "command", "store", entry::DERIVED, entry::MESSAGE];
+    let categories: Vec<String> = asked.category.iter().flat_map(|c| c.split(',')).map(str::to_owned).collect();
+    if let Some(odd) = categories.iter().find(|c| !known.contains(&c.as_str())) {
+        let remedy = format!("ask for {}, or several of them with commas between", known.join(", "));
+        return Err(Problem::new("unknown-field", format!("there is no category `{odd}`"), remedy));
+    }
+    let twin = asked.twin.map(|id| app.node.view().canonical(&id).map_or(id, |known| known.to_string()));
+    let wanted = Wanted { twin, interface: asked.interface, categories };
+    let last = match extract::text(&headers, "last-event-id") {
+        Some(text) => match text.parse::<Seq>() {
+            Ok(seq) => Some(seq),
+            Err(_) => {
+                let detail = format!("Last-Event-ID `{}` is no place in the log", text.chars().take(40).collect::<String>());
+                return Err(Problem::new("wrong-type", detail, "send back the id of the last event that came"));
+            }
+        },
+        None => asked.after,
+    };
+    let Some(permit) = Permit::take(&app.node) else {
+        let detail = format!("{STREAMS} streams are open");
+        return Err(Problem::new("backlog-full", detail, "close some, or try again later"));
+    };
+    let live = app.node.subscribe();
+    let released = app.node.published().next_seq;
+    let next = last.map_or(released, |seq| seq.saturating_add(1).min(released));
+    let reader = Reader { node: app.node.clone(), wanted, live, stopping: app.node.stopping(), next, released, ready: VecDeque::new(), _permit: permit };
+    let hello = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b": gemelli\n\n"))]);
+    let rest = stream::unfold(reader, |mut reader| async move {
+        let text = reader.next().await?;
+        Some((Ok::<_, Infallible>(text), reader))
+    });
+    Ok(response(futures_util::StreamExt::chain(hello, rest)))
+}
+
+/// A stream of text as the answer to a request for events.
+pub fn response(events: impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
+    let mut response = Body::from_stream(events).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// Counts a stream as long as it is open.
+pub struct Permit(Node);
+
+impl Permit {
+    /// None if too many are open.
+    pub fn take(node: &Node) -> Option<Self> {
+        let streams = &node.metrics().streams;
+        if streams.inc() >= STREAMS {
+            streams.dec();
+            return None;
+        }
+        Some(Self(node.clone()))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.metrics().streams.dec();
+    }
+}
+
+/// One reader of the stream.
+struct Reader {
+    node: Node,
+    wanted: Wanted,
+    live: broadcast::Receiver<Arc<Frame>>,
+    stopping: watch::Receiver<bool>,
+    /// The place of the next record to look at.
+    next: Seq,
+    /// Up to here the log has what was asked for; after it the live side has.
+    released: Seq,
+    /// Frames taken from the live side that the log does not have to give.
+    ready: VecDeque<Arc<Frame>>,
+    _permit: Permit,
+}
+
+impl Reader {
+    /// Some text to send; none when the stream ends.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if self.next < self.released {
+                match self.catch_up(self.released).await {
+                    Some(text) if text.is_empty() => continue,
+                    text => return text,
+                }
+            }
+            let frame = match self.ready.pop_front() {
+                Some(frame) => frame,
+                None => {
+                    let received = tokio::select! {
+                        received = tokio::time::timeout(HEARTBEAT, self.live.recv()) => received,
+                        _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                    };
+                    match received {
+                        Err(_) => return Some(Bytes::from_static(b": alive\n\n")),
+                        Ok(Ok(frame)) => frame,
+                        Ok(Err(broadcast::error::RecvError::Closed)) => return None,
+                        Ok(Err(broadcast::error::RecvError::Lagged(frames))) => {
+                            self.node.metrics().stream_gaps.inc_by(frames);
+                            let Some(oldest) = self.oldest().await else { continue };
+                            return Some(self.gap(oldest));
+                        }
+                    }
+                }
+            };
+            if frame.first_seq > self.next {
+                self.ready.push_front(frame.clone());
+                self.released = frame.first_seq;
+                continue;
+            }
+            let text = self.text(frame.placed());
+            self.next = self.next.max(frame.next_seq());
+            if !text.is_empty() {
+                return Some(text.into());
+            }
+        }
+    }
+
+    /// After frames were lost: the place where the live side goes on.
+    async fn oldest(&mut self) -> Option<Seq> {
+        let frame = self.live.try_recv().ok()?;
+        let first = frame.first_seq;
+        self.ready.push_back(frame);
+        Some(first)
+    }
+
+    /// Says that records up to `until` were not sent.
+    fn gap(&mut self, until: Seq) -> Bytes {
+        let text = format!("event: gap\ndata: {{\"from\":{},\"to\":{}}}\n\n", self.next, until.saturating_sub(1));
+        self.next = self.next.max(until);
+        text.into()
+    }
+
+    /// What the log has between here and `until`: one read of it.
+    async fn catch_up(&mut self, until: Seq) -> Option<Bytes> {
+        let read = self.node.read_log(self.next, until).await;
+        if read.lost > 0 {
+            let until = self.next + read.lost;
+            return Some(self.gap(until));
+        }
+        if read.next <= self.next {
+            return Some(self.gap(until));
+        }
+        let text = self.text(read.records.iter().map(|(seq, record)| (*seq, record)));
+        self.next = read.next;
+        Some(text.into())
+    }
+
+    fn text<'a>(&self, records: impl Iterator<Item = (Seq, &'a Record)>) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (seq, record) in records {
+            if seq < self.next || !self.wanted.takes(record) {
+                continue;
+            }
+            let category = entry::category(&record.body).unwrap_or_default();
+            out.extend_from_slice(format!("id: {seq}\nevent: {category}\ndata: ").as_bytes());
+            entry::write(&mut out, seq, record);
+            out.extend_from_slice(b"\n\n");
+        }
+        out
+    }
+}
