@@ -78,9 +78,9 @@ impl Codec {
             PINGREQ => Packet::PingReq,
             PINGRESP => Packet::PingResp,
             0x10 => {
-                let connect = rare::decode_connect(frame, header)?;
-                self.version = Some(connect.version);
-                Packet::Connect(Box::new(connect))
+                // Known even if the rest is wrong, so that the refusal can be written.
+                self.version = Some(rare::version(&frame, header)?);
+                Packet::Connect(Box::new(rare::decode_connect(frame, self.version())?))
             }
             _ => rare::decode(frame, self.version())?,
         }))

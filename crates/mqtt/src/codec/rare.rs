@@ -23,29 +23,23 @@ use tokio_util::codec::{Decoder, Encoder};
 
 const CUT: Malformed = Malformed::new("a packet that ends too early");
 
-/// Reads a whole CONNECT frame, whatever its version.
-pub fn decode_connect(frame: BytesMut, header: usize) -> Result<Connect, Malformed> {
-    let body = frame.get(header..).unwrap_or_default();
-    let level = match body {
-        [0, 4, b'M', b'Q', b'T', b'T', level, ..] => *level,
-        [0, 6, b'M', b'Q', b'I', b's', b'd', b'p', level, ..] => match level {
-            3 => 3,
-            _ => 0,
-        },
-        [_, _, ..] => return Err(Malformed::protocol("a CONNECT whose protocol is not MQTT")),
-        _ => return Err(CUT),
-    };
-    let version = match level {
-        3 => Version::V31,
-        4 => Version::V311,
-        5 => Version::V5,
-        _ => {
-            return Err(Malformed {
-                reason: Reason::UNSUPPORTED_VERSION,
-                what: "a protocol level other than 3 (MQTT 3.1), 4 (MQTT 3.1.1) and 5",
-            });
-        }
-    };
+/// The version that a CONNECT frame names.
+pub fn version(frame: &[u8], header: usize) -> Result<Version, Malformed> {
+    match frame.get(header..).unwrap_or_default() {
+        [0, 4, b'M', b'Q', b'T', b'T', 4, ..] => Ok(Version::V311),
+        [0, 4, b'M', b'Q', b'T', b'T', 5, ..] => Ok(Version::V5),
+        [0, 6, b'M', b'Q', b'I', b's', b'd', b'p', 3, ..] => Ok(Version::V31),
+        [0, 4, b'M', b'Q', b'T', b'T', _, ..] | [0, 6, b'M', b'Q', b'I', b's', b'd', b'p', _, ..] => Err(Malformed {
+            reason: Reason::UNSUPPORTED_VERSION,
+            what: "a protocol level other than 3 (MQTT 3.1), 4 (MQTT 3.1.1) and 5",
+        }),
+        [_, _, _, _, _, _, _, ..] => Err(Malformed::protocol("a CONNECT whose protocol is not MQTT")),
+        _ => Err(CUT),
+    }
+}
+
+/// Reads a whole CONNECT frame.
+pub fn decode_connect(frame: BytesMut, version: Version) -> Result<Connect, Malformed> {
     let connect = match decode(frame, version)? {
         Packet::Connect(connect) => *connect,
         _ => return Err(Malformed::protocol("the first packet is not CONNECT")),

@@ -1,0 +1,349 @@
+//! What the broker's records add up to: durable sessions, retained messages, wills.
+//!
+//! The fold is the same on replay and, live, on release; so a snapshot never holds what a crash can undo.
+//! Connected sessions have their own, newer state beside it ([`crate::session`]). No IO, no clock.
+
+use crate::{
+    Damaged, Entry,
+    record::{self, Change, Kept, Testament},
+    session::NOT_LOGGED,
+};
+use bytes::Bytes;
+use gemelli_event::Seq;
+use gemelli_mqtt::{packet::SubscribeOptions, topic};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    ops::Bound,
+    sync::Arc,
+};
+
+/// The durable state.
+#[derive(Debug, Default)]
+pub struct Image {
+    sessions: HashMap<Arc<str>, Session>,
+    retained: BTreeMap<Arc<str>, Arc<Kept>>,
+    retained_bytes: usize,
+    dirty_sessions: HashSet<Arc<str>>,
+    dirty_topics: HashSet<Arc<str>>,
+}
+
+/// One session, or just the will of one that is not durable.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Session {
+    /// It is durable: lives this many seconds without a connection.
+    pub expiry_s: Option<u32>,
+    /// Since when it has none, milliseconds since 1970.
+    pub closed_ms: Option<i64>,
+    /// Everything before was acknowledged.
+    pub cursor: Seq,
+    /// Its subscriptions.
+    pub filters: BTreeMap<Arc<str>, Filter>,
+    /// Packet ids of QoS 2 messages that came and were not released.
+    pub received: BTreeSet<u16>,
+    /// QoS 2 messages under way to the client; true: it has them, only PUBREL is repeated.
+    pub sending: BTreeMap<u16, (Kept, bool)>,
+    /// QoS 2 messages up to this place were given a packet id.
+    pub reached: Option<Seq>,
+    /// Its will.
+    pub will: Option<Box<Testament>>,
+}
+
+/// A subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// How messages are wanted.
+    pub options: SubscribeOptions,
+    /// Its identifier.
+    pub id: Option<u32>,
+    /// Messages from here on are its own.
+    pub since: Seq,
+}
+
+/// Bytes that a retained message counts for.
+pub fn cost(message: &Kept) -> usize {
+    128 + message.topic.len() + message.payload.len() + message.properties.len()
+}
+
+impl Image {
+    /// Folds a record that stands at `seq`.
+    pub fn fold(&mut self, seq: Seq, bytes: &[u8]) -> Result<(), Damaged> {
+        record::decode(bytes, |change| self.apply(seq, change))
+    }
+
+    /// Takes up an entry of a snapshot.
+    pub fn load(&mut self, state: &[u8]) -> Result<(), Damaged> {
+        record::decode(state, |change| self.apply(NOT_LOGGED, change))?;
+        self.dirty_sessions.clear();
+        self.dirty_topics.clear();
+        Ok(())
+    }
+
+    /// What changed since the last call.
+    pub fn take_dirty(&mut self) -> Vec<Entry> {
+        let mut out = Vec::new();
+        for client in std::mem::take(&mut self.dirty_sessions) {
+            let state = self.sessions.get(&client).map(|s| record::encode(&changes(&client, s)));
+            out.push(Entry { key: key(b's', &client), state });
+        }
+        for topic in std::mem::take(&mut self.dirty_topics) {
+            let state = self.retained.get(&topic).map(|m| record::encode(&[Change::Retained { message: (**m).clone() }]));
+            out.push(Entry { key: key(b'r', &topic), state });
+        }
+        out.sort_by(|a, b| a.key.cmp(&b.key));
+        out
+    }
+
+    /// Sessions and lone wills.
+    pub fn sessions(&self) -> impl Iterator<Item = (&Arc<str>, &Session)> {
+        self.sessions.iter()
+    }
+
+    /// A client's session or lone will.
+    pub fn session(&self, client: &str) -> Option<&Session> {
+        self.sessions.get(client)
+    }
+
+    /// Number and bytes of retained messages.
+    pub fn retained_size(&self) -> (usize, usize) {
+        (self.retained.len(), self.retained_bytes)
+    }
+
+    /// The retained message of a topic.
+    pub fn retained(&self, topic: &str) -> Option<&Arc<Kept>> {
+        self.retained.get(topic)
+    }
+
+    /// Retained messages on topics that match, which have not expired.
+    pub fn matching(&self, filter: &str, now_ms: i64) -> Vec<Arc<Kept>> {
+        let alive = |m: &&Arc<Kept>| m.expires_ms.is_none_or(|at| at > now_ms);
+        let Some(wild) = filter.find(['+', '#']) else {
+            return self.retained.get(filter).into_iter().filter(alive).cloned().collect();
+        };
+        // Only topics that share what stands before the first wildcard ("a/#" matches "a" too).
+        let prefix = filter.get(..wild).unwrap_or_default().trim_end_matches('/');
+        self.retained
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+            .take_while(|(topic, _)| topic.starts_with(prefix))
+            .filter(|(name, _)| topic::matches(filter, name))
+            .map(|(_, message)| message)
+            .filter(alive)
+            .cloned()
+            .collect()
+    }
+
+    /// Forgets retained messages that have expired; answers with their number.
+    pub fn expire(&mut self, now_ms: i64) -> usize {
+        let old: Vec<_> = self
+            .retained
+            .iter()
+            .filter(|(_, m)| m.expires_ms.is_some_and(|at| at <= now_ms))
+            .map(|(topic, _)| topic.clone())
+            .collect();
+        for topic in &old {
+            self.forget(topic);
+        }
+        old.len()
+    }
+
+    fn forget(&mut self, topic: &Arc<str>) {
+        if let Some(old) = self.retained.remove(topic) {
+            self.retained_bytes -= cost(&old);
+        }
+        self.dirty_topics.insert(topic.clone());
+    }
+
+    fn retain(&mut self, message: Kept) {
+        self.forget(&message.topic);
+        if !message.payload.is_empty() {
+            self.retained_bytes += cost(&message);
+            self.retained.insert(message.topic.clone(), Arc::new(message));
+        }
+    }
+
+    fn apply(&mut self, seq: Seq, change: Change) {
+        let client = match change {
+            Change::Retained { message } => {
+                let seq = if message.seq == NOT_LOGGED { seq } else { message.seq };
+                return self.retain(Kept { seq, ..message });
+            }
+            Change::Opened { ref client, .. }
+            | Change::Closed { ref client, .. }
+            | Change::Ended { ref client }
+            | Change::Subscribed { ref client, .. }
+            | Change::Unsubscribed { ref client, .. }
+            | Change::Cursor { ref client, .. }
+            | Change::Received { ref client, .. }
+            | Change::Released { ref client, .. }
+            | Change::Sending { ref client, .. }
+            | Change::Sent { ref client, .. }
+            | Change::Done { ref client, .. }
+            | Change::Willed { ref client, .. }
+            | Change::Unwilled { ref client }
+            | Change::Reached { ref client, .. } => client.clone(),
+        };
+        let session = self.sessions.entry(client.clone()).or_default();
+        session.apply(change);
+        if session.expiry_s.is_none() && session.will.is_none() {
+            self.sessions.remove(&client);
+        }
+        self.dirty_sessions.insert(client);
+    }
+}
+
+impl Session {
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Opened { expiry_s, .. } => {
+                self.expiry_s = Some(expiry_s);
+                self.closed_ms = None;
+            }
+            Change::Closed { at_ms, expiry_s, cursor, .. } => {
+                self.expiry_s = Some(expiry_s);
+                self.closed_ms = Some(at_ms);
+                self.cursor = cursor;
+            }
+            Change::Ended { .. } => *self = Self { will: self.will.take(), ..Self::default() },
+            Change::Subscribed { filter, options, id, since, .. } => {
+                self.filters.insert(filter, Filter { options, id, since });
+            }
+            Change::Unsubscribed { filter, .. } => {
+                self.filters.remove(&filter);
+            }
+            Change::Cursor { seq, .. } => self.cursor = seq,
+            Change::Received { packet_id, .. } => {
+                self.received.insert(packet_id);
+            }
+            Change::Released { packet_id, .. } => {
+                self.received.remove(&packet_id);
+            }
+            Change::Sending { packet_id, message, .. } => {
+                if message.seq != NOT_LOGGED {
+                    self.reached = self.reached.max(Some(message.seq));
+                }
+                self.sending.insert(packet_id, (message, false));
+            }
+            Change::Sent { packet_id, .. } => {
+                if let Some((message, sent)) = self.sending.get_mut(&packet_id) {
+                    *sent = true;
+                    message.payload = Bytes::new();
+                }
+            }
+            Change::Done { packet_id, .. } => {
+                self.sending.remove(&packet_id);
+            }
+            Change::Willed { will, .. } => self.will = Some(Box::new(will)),
+            Change::Unwilled { .. } => self.will = None,
+            Change::Reached { seq, .. } => self.reached = self.reached.max(Some(seq)),
+            Change::Retained { .. } => {}
+        }
+    }
+}
+
+fn key(kind: u8, name: &str) -> Bytes {
+    [&[kind], name.as_bytes()].concat().into()
+}
+
+/// The changes that make a session what it is.
+fn changes(client: &Arc<str>, session: &Session) -> Vec<Change> {
+    let c = || client.clone();
+    let mut out = Vec::new();
+    if let Some(expiry_s) = session.expiry_s {
+        out.push(Change::Opened { client: c(), expiry_s });
+        if let Some(at_ms) = session.closed_ms {
+            out.push(Change::Closed { client: c(), at_ms, expiry_s, cursor: session.cursor });
+        } else {
+            out.push(Change::Cursor { client: c(), seq: session.cursor });
+        }
+    }
+    for (filter, Filter { options, id, since }) in &session.filters {
+        out.push(Change::Subscribed { client: c(), filter: filter.clone(), options: *options, id: *id, since: *since });
+    }
+    out.extend(session.received.iter().map(|id| Change::Received { client: c(), packet_id: *id }));
+    for (packet_id, (message, sent)) in &session.sending {
+        out.push(Change::Sending { client: c(), packet_id: *packet_id, message: message.clone() });
+        if *sent {
+            out.push(Change::Sent { client: c(), packet_id: *packet_id });
+        }
+    }
+    out.extend(session.reached.map(|seq| Change::Reached { client: c(), seq }));
+    out.extend(session.will.iter().map(|will| Change::Willed { client: c(), will: (**will).clone() }));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use gemelli_mqtt::Qos;
+
+    fn message(topic: &str, payload: &'static [u8]) -> Kept {
+        Kept {
+            seq: NOT_LOGGED,
+            topic: topic.into(),
+            payload: Bytes::from_static(payload),
+            qos: Qos::AtLeastOnce,
+            retain: true,
+            properties: Bytes::new(),
+            expires_ms: None,
+            ids: vec![],
+        }
+    }
+
+    fn image(changes: &[Change]) -> Image {
+        let mut image = Image::default();
+        image.fold(5, &record::encode(changes)).unwrap();
+        image
+    }
+
+    #[test]
+    fn a_snapshot_is_the_same_image() {
+        let client: Arc<str> = "c".into();
+        let c = || client.clone();
+        let will = Testament { message: message("w", b"bye"), lives_ms: Some(9), delay_ms: 1, keep_alive_ms: 2 };
+        let mut first = image(&[
+            Change::Opened { client: c(), expiry_s: 60 },
+            Change::Subscribed { client: c(), filter: "a/+".into(), options: SubscribeOptions::default(), id: Some(3), since: 2 },
+            Change::Received { client: c(), packet_id: 4 },
+            Change::Sending { client: c(), packet_id: 5, message: message("x", b"1") },
+            Change::Sending { client: c(), packet_id: 6, message: message("x", b"2") },
+            Change::Sent { client: c(), packet_id: 6 },
+            Change::Cursor { client: c(), seq: 8 },
+            Change::Willed { client: c(), will },
+            Change::Retained { message: message("r", b"1") },
+        ]);
+        let mut second = Image::default();
+        let entries = first.take_dirty();
+        assert_eq!(entries.len(), 2);
+        for entry in &entries {
+            second.load(entry.state.as_ref().unwrap()).unwrap();
+        }
+        assert_eq!(first.sessions, second.sessions);
+        assert_eq!(first.retained, second.retained);
+        assert_eq!(first.retained_bytes, second.retained_bytes);
+        assert!(first.take_dirty().is_empty() && second.take_dirty().is_empty());
+        first.fold(9, &record::encode(&[Change::Ended { client: c() }, Change::Unwilled { client: c() }])).unwrap();
+        assert_eq!(first.take_dirty(), [Entry { key: Bytes::from_static(b"sc"), state: None }]);
+    }
+
+    #[test]
+    fn retained_messages_are_found_cleared_and_expire() {
+        let mut image = image(&[
+            Change::Retained { message: message("a", b"1") },
+            Change::Retained { message: message("a/b", b"1") },
+            Change::Retained { message: message("ab", b"1") },
+            Change::Retained { message: Kept { expires_ms: Some(10), ..message("a/c", b"1") } },
+            Change::Retained { message: message("$SYS/x", b"1") },
+        ]);
+        let find = |image: &Image, filter, now| image.matching(filter, now).iter().map(|m| m.topic.to_string()).collect::<Vec<_>>();
+        assert_eq!(find(&image, "a/#", 0), ["a", "a/b", "a/c"]);
+        assert_eq!(find(&image, "a/#", 10), ["a", "a/b"]);
+        assert_eq!(find(&image, "+", 0), ["a", "ab"]);
+        assert_eq!(find(&image, "#", 0).len(), 4);
+        assert_eq!(find(&image, "ab", 0), ["ab"]);
+        assert_eq!(image.retained("a").unwrap().seq, 5);
+        image.fold(6, &record::encode(&[Change::Retained { message: message("a", b"") }])).unwrap();
+        assert_eq!(find(&image, "a/#", 0), ["a/b", "a/c"]);
+        assert_eq!(image.expire(10), 1);
+        assert_eq!(image.retained_size().0, 3);
+    }
+}

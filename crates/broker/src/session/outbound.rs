@@ -1,0 +1,577 @@
+//! What goes to a client: its queue, the messages in flight, and where it stands in the log.
+//!
+//! A durable session that cannot keep up, or is away, falls [`Flow::Behind`] and reads the log from there;
+//! every other session has just its queue. Both are bounded in bytes.
+
+use crate::{
+    image,
+    metrics::{Counters, add, sub},
+    options::Options,
+    record::{Change, Kept},
+    session::NOT_LOGGED,
+};
+use bytes::{Bytes, BytesMut};
+use gemelli_event::Seq;
+use gemelli_mqtt::{
+    Outgoing, Packet, Qos, Reason, Version,
+    codec::Codec,
+    packet::{Ack, SubscribeOptions},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+/// What a queued message costs beside its text, bytes.
+pub const OVERHEAD_BYTES: usize = 160;
+/// Bytes that may wait in a connection's output before no more is moved there.
+pub const OUTPUT_BYTES: usize = 64 << 10;
+
+/// A message on its way out, shared by all who get it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// Its topic.
+    pub topic: Arc<str>,
+    /// Its payload.
+    pub payload: Bytes,
+    /// Its properties in wire form.
+    pub properties: Bytes,
+    /// Quality of service with which it came.
+    pub qos: Qos,
+    /// When it expires, milliseconds since 1970.
+    pub expires_ms: Option<i64>,
+}
+
+impl Message {
+    fn cost(&self) -> usize {
+        OVERHEAD_BYTES + self.topic.len() + self.payload.len() + self.properties.len()
+    }
+}
+
+/// How one session gets a message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// With this quality.
+    pub qos: Qos,
+    /// With this retain flag.
+    pub retain: bool,
+    /// It comes through a shared subscription: it stands nowhere in this session's own order.
+    pub shared: bool,
+    /// For these subscriptions.
+    pub ids: Ids,
+}
+
+/// Subscription identifiers: mostly none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Ids {
+    /// None.
+    #[default]
+    None,
+    /// One.
+    One([u32; 1]),
+    /// Several.
+    Many(Box<Vec<u32>>),
+}
+
+impl Ids {
+    /// Adds one.
+    pub fn push(&mut self, id: u32) {
+        match self {
+            Self::None => *self = Self::One([id]),
+            Self::One([first]) => *self = Self::Many(Box::new(vec![*first, id])),
+            Self::Many(ids) => ids.push(id),
+        }
+    }
+
+    /// All of them.
+    pub fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::None => &[],
+            Self::One(id) => id,
+            Self::Many(ids) => ids,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Queued {
+    message: Arc<Message>,
+    wanted: Wanted,
+}
+
+#[derive(Debug)]
+struct Flying {
+    packet_id: u16,
+    state: State,
+    queued: Queued,
+}
+
+/// How far a message in flight is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Its packet id is on its way to the log; PUBLISH not sent.
+    Recording,
+    /// PUBLISH sent; waits for PUBACK or PUBREC.
+    Sent,
+    /// PUBREC is on its way to the log; PUBREL not sent.
+    Receiving,
+    /// PUBREL sent; waits for PUBCOMP.
+    Releasing,
+}
+
+/// Where a session stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// New messages go to its queue, except those before `from`, which it has.
+    Live {
+        /// The first place that it has not seen.
+        from: Seq,
+    },
+    /// It reads the log.
+    Behind {
+        /// The next place to read.
+        from: Seq,
+    },
+}
+
+/// What a session's subscription says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// How messages are wanted.
+    pub options: SubscribeOptions,
+    /// Its identifier.
+    pub id: Option<u32>,
+    /// Messages from here on are its own.
+    pub since: Seq,
+    /// Of a shared subscription: the stretch of the log that nobody of the group was there for.
+    pub missed: Option<(Seq, Seq)>,
+}
+
+/// What became of an offered message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It waits for the client; true: the connection must be roused.
+    Queued(bool),
+    /// It is not for now: the log has it.
+    Left,
+    /// It is lost for this session, and counted.
+    Dropped,
+    /// It is lost, and the session must end for it.
+    Overrun,
+}
+
+/// Limits of the connection that a session has now.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    /// What the client speaks.
+    pub version: Version,
+    /// Most messages in flight.
+    pub window: u16,
+    /// Largest packet that the client takes, bytes.
+    pub max_packet_bytes: usize,
+    /// The session outlives the connection.
+    pub durable: bool,
+}
+
+/// The outbound half of a session.
+#[derive(Debug)]
+pub struct Outbound {
+    link: Link,
+    connected: bool,
+    roused: bool,
+    next_id: u16,
+    scrambled: bool,
+    queue: VecDeque<Queued>,
+    queue_bytes: usize,
+    flying: VecDeque<Flying>,
+    flow: Flow,
+    reached: Option<Seq>,
+    /// Acknowledged messages since the cursor was last taken.
+    pub acknowledged: u32,
+    /// By filter, as the client wrote it.
+    pub subscriptions: BTreeMap<Arc<str>, Subscription>,
+}
+
+impl Outbound {
+    /// Of a new session.
+    pub fn new() -> Self {
+        Self {
+            link: Link { version: Version::V311, window: 1, max_packet_bytes: usize::MAX, durable: false },
+            connected: false,
+            roused: false,
+            next_id: 0,
+            scrambled: false,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            flying: VecDeque::new(),
+            flow: Flow::Live { from: 0 },
+            reached: None,
+            acknowledged: 0,
+            subscriptions: BTreeMap::new(),
+        }
+    }
+
+    /// Of a session that was in the log.
+    pub fn restored(image: &image::Session) -> Self {
+        let mut out = Self::new();
+        out.link.durable = image.expiry_s.is_some();
+        out.flow = Flow::Behind { from: image.cursor };
+        out.reached = image.reached;
+        for (filter, f) in &image.filters {
+            let subscription = Subscription { options: f.options, id: f.id, since: f.since, missed: None };
+            out.subscriptions.insert(filter.clone(), subscription);
+        }
+        for (packet_id, (kept, sent)) in &image.sending {
+            out.flying.push_back(Flying {
+                packet_id: *packet_id,
+                state: if *sent { State::Releasing } else { State::Sent },
+                queued: Queued::of(kept),
+            });
+            out.next_id = out.next_id.max(*packet_id);
+        }
+        out.scrambled = !out.flying.is_empty();
+        out
+    }
+
+    /// Where it stands in the log.
+    pub fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    /// Whether a client is connected.
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Whether it outlives its connection.
+    pub fn is_durable(&self) -> bool {
+        self.link.durable
+    }
+
+    /// Whether something waits that could be sent.
+    pub fn has_work(&self) -> bool {
+        self.queue.front().is_some_and(|q| q.wanted.qos == Qos::AtMostOnce || self.flying.len() < usize::from(self.link.window))
+    }
+
+    /// Whether the queue is empty.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// A client connected. What was under way is sent again: bytes to `out`, what must be recorded first to `changes`.
+    pub fn attach(&mut self, link: Link, client: &Arc<str>, codec: &Codec, now_ms: i64, out: &mut BytesMut, changes: &mut Vec<(u16, Change)>) {
+        self.link = link;
+        self.connected = true;
+        self.roused = false;
+        if !link.durable {
+            self.flow = Flow::Live { from: 0 };
+        }
+        for f in &self.flying {
+            match f.state {
+                State::Sent => f.send(true, link.version, now_ms, out),
+                State::Releasing => codec.encode(&Packet::PubRel(Ack::new(f.packet_id, Reason::SUCCESS)), out),
+                State::Recording => changes.push((f.packet_id, f.recording(client))),
+                State::Receiving => {
+                    changes.push((f.packet_id, Change::Sent { client: client.clone(), packet_id: f.packet_id }));
+                }
+            }
+        }
+    }
+
+    /// The client left. What waited is let go: a durable session reads it from the log, and messages of
+    /// shared subscriptions are handed back as the place of the first of them.
+    pub fn detach(&mut self, delivered: Seq, counters: &Counters) -> Option<Seq> {
+        self.connected = false;
+        let shared = self.queue.iter().filter(|q| q.wanted.shared).map(|q| q.message.seq).min();
+        if self.link.durable {
+            let first = self.queue.iter().find(|q| q.logged()).map(|q| q.message.seq);
+            self.flow = Flow::Behind { from: first.unwrap_or(self.base(delivered)) };
+        }
+        sub(&counters.queued_bytes_now, self.queue_bytes as u64);
+        self.queue = VecDeque::new();
+        self.queue_bytes = 0;
+        self.flying.shrink_to_fit();
+        shared
+    }
+
+    /// Everything before this place was acknowledged; `delivered` is what all live sessions have seen.
+    pub fn cursor(&self, delivered: Seq) -> Seq {
+        let flying = self.flying.iter().find(|f| f.queued.logged() && f.state != State::Releasing);
+        let first = flying.map(|f| f.queued.message.seq);
+        let queued = self.queue.iter().find(|q| q.logged()).map(|q| q.message.seq);
+        [first, queued].into_iter().flatten().fold(self.base(delivered), Seq::min)
+    }
+
+    fn base(&self, delivered: Seq) -> Seq {
+        match self.flow {
+            Flow::Live { from } => from.max(delivered),
+            Flow::Behind { from } => from,
+        }
+    }
+
+    /// Moves it in the log.
+    pub fn set_flow(&mut self, flow: Flow) {
+        self.flow = flow;
+    }
+
+    /// Whether a shared subscription's message can be left with it.
+    pub fn takes_shared(&self, cost: usize, options: &Options) -> bool {
+        self.connected && self.queue_bytes + cost <= options.queue_bytes
+    }
+
+    /// Offers a released message.
+    pub fn offer(&mut self, message: &Arc<Message>, wanted: Wanted, options: &Options, counters: &Counters) -> Offered {
+        if !self.connected {
+            return Offered::Left;
+        }
+        let in_order = message.seq != NOT_LOGGED && !wanted.shared;
+        if in_order {
+            match self.flow {
+                Flow::Live { from } if message.seq < from => return Offered::Left,
+                Flow::Behind { .. } if wanted.qos == Qos::AtMostOnce => {
+                    add(&counters.dropped_qos0, 1);
+                    return Offered::Dropped;
+                }
+                Flow::Behind { .. } => return Offered::Left,
+                Flow::Live { .. } => {}
+            }
+        }
+        let cost = message.cost() as u64;
+        let full = self.queue_bytes + message.cost() > options.queue_bytes && !self.queue.is_empty()
+            || counters.queued_bytes_now.load(std::sync::atomic::Ordering::Relaxed) + cost > options.total_queue_bytes as u64;
+        if full {
+            if wanted.qos == Qos::AtMostOnce {
+                add(&counters.dropped_qos0, 1);
+                return Offered::Dropped;
+            }
+            if self.link.durable && in_order {
+                self.flow = Flow::Behind { from: message.seq };
+                return Offered::Left;
+            }
+            add(&counters.dropped_slow, 1);
+            return if options.disconnect_slow { Offered::Overrun } else { Offered::Dropped };
+        }
+        self.push(message.clone(), wanted, counters);
+        Offered::Queued(!std::mem::replace(&mut self.roused, true))
+    }
+
+    /// Takes a message found in the log; false: the queue is full, come again with this one.
+    pub fn offer_found(&mut self, message: Arc<Message>, wanted: Wanted, options: &Options, counters: &Counters) -> bool {
+        let again = wanted.qos == Qos::ExactlyOnce && !wanted.shared && self.reached.is_some_and(|r| message.seq <= r);
+        if again || wanted.qos == Qos::AtMostOnce {
+            return true;
+        }
+        if self.queue_bytes + message.cost() > options.queue_bytes && !self.queue.is_empty() {
+            return false;
+        }
+        self.push(message, wanted, counters);
+        true
+    }
+
+    fn push(&mut self, message: Arc<Message>, wanted: Wanted, counters: &Counters) {
+        self.queue_bytes += message.cost();
+        add(&counters.queued_bytes_now, message.cost() as u64);
+        self.queue.push_back(Queued { message, wanted });
+    }
+
+    /// Moves what may be sent now into `out`, until [`OUTPUT_BYTES`] wait there. QoS 2 messages of a durable
+    /// session come as changes that must be durable before [`Outbound::recorded`] sends them.
+    pub fn pull(&mut self, client: &Arc<str>, now_ms: i64, out: &mut BytesMut, changes: &mut Vec<(u16, Change)>, counters: &Counters) {
+        self.roused = false;
+        let (mut sent, mut bytes, mut expired, mut large) = (0, 0, 0, 0);
+        while out.len() < OUTPUT_BYTES && self.has_work() {
+            let Some(queued) = self.queue.pop_front() else { break };
+            let cost = queued.message.cost();
+            self.queue_bytes -= cost;
+            sub(&counters.queued_bytes_now, cost as u64);
+            if queued.message.expires_ms.is_some_and(|at| at <= now_ms) {
+                expired += 1;
+                continue;
+            }
+            if queued.outgoing(0, false, now_ms).encoded_len(self.link.version) > self.link.max_packet_bytes {
+                large += 1;
+                continue;
+            }
+            (sent, bytes) = (sent + 1, bytes + queued.message.payload.len() as u64);
+            if queued.wanted.qos == Qos::AtMostOnce {
+                queued.outgoing(0, false, now_ms).encode(self.link.version, out);
+                continue;
+            }
+            let packet_id = self.free_id();
+            let mut flying = Flying { packet_id, state: State::Sent, queued };
+            if self.link.durable && flying.queued.wanted.qos == Qos::ExactlyOnce {
+                flying.state = State::Recording;
+                if flying.queued.logged() {
+                    self.reached = self.reached.max(Some(flying.queued.message.seq));
+                }
+                changes.push((packet_id, flying.recording(client)));
+            } else {
+                flying.send(false, self.link.version, now_ms, out);
+            }
+            self.flying.push_back(flying);
+        }
+        if self.queue.is_empty() && self.queue.capacity() > 64 {
+            self.queue = VecDeque::new();
+        }
+        for (counter, n) in [
+            (&counters.sent, sent),
+            (&counters.sent_bytes, bytes),
+            (&counters.dropped_expired, expired),
+            (&counters.dropped_too_large, large),
+        ] {
+            if n > 0 {
+                add(counter, n);
+            }
+        }
+    }
+
+    /// The change of this packet id is durable: what it held back is sent.
+    pub fn recorded(&mut self, packet_id: u16, codec: &Codec, now_ms: i64, out: &mut BytesMut) {
+        let version = self.link.version;
+        let Some(f) = self.flying.iter_mut().find(|f| f.packet_id == packet_id) else { return };
+        match f.state {
+            State::Recording => {
+                f.state = State::Sent;
+                f.send(false, version, now_ms, out);
+            }
+            State::Receiving => {
+                f.state = State::Releasing;
+                codec.encode(&Packet::PubRel(Ack::new(packet_id, Reason::SUCCESS)), out);
+            }
+            State::Sent | State::Releasing => {}
+        }
+    }
+
+    /// PUBACK: the message is done, whatever its reason. Unknown ones are ignored, as the specification wants.
+    pub fn puback(&mut self, packet_id: u16) {
+        self.finish(packet_id, Qos::AtLeastOnce);
+    }
+
+    /// PUBREC.
+    pub fn pubrec(&mut self, client: &Arc<str>, ack: &Ack, codec: &Codec, out: &mut BytesMut, changes: &mut Vec<(u16, Change)>) {
+        let packet_id = ack.packet_id;
+        let durable = self.link.durable;
+        let flying = self.flying.iter_mut().find(|f| f.packet_id == packet_id && f.queued.wanted.qos == Qos::ExactlyOnce);
+        let Some(f) = flying else {
+            return codec.encode(&Packet::PubRel(Ack::new(packet_id, Reason::PACKET_ID_NOT_FOUND)), out);
+        };
+        if ack.reason.is_failure() {
+            self.finish(packet_id, Qos::ExactlyOnce);
+            if durable {
+                changes.push((0, Change::Done { client: client.clone(), packet_id }));
+            }
+            return;
+        }
+        match f.state {
+            State::Sent if durable => {
+                f.state = State::Receiving;
+                changes.push((packet_id, Change::Sent { client: client.clone(), packet_id }));
+            }
+            State::Sent | State::Releasing => {
+                f.state = State::Releasing;
+                codec.encode(&Packet::PubRel(Ack::new(packet_id, Reason::SUCCESS)), out);
+            }
+            State::Recording | State::Receiving => {}
+        }
+    }
+
+    /// PUBCOMP.
+    pub fn pubcomp(&mut self, client: &Arc<str>, packet_id: u16, changes: &mut Vec<(u16, Change)>) {
+        if self.finish(packet_id, Qos::ExactlyOnce) && self.link.durable {
+            changes.push((0, Change::Done { client: client.clone(), packet_id }));
+        }
+    }
+
+    fn finish(&mut self, packet_id: u16, qos: Qos) -> bool {
+        // Acknowledgements come in order, so this is nearly always the first.
+        let at = self.flying.iter().position(|f| f.packet_id == packet_id && f.queued.wanted.qos == qos);
+        let Some(at) = at else { return false };
+        self.flying.remove(at);
+        self.acknowledged += 1;
+        if self.flying.is_empty() {
+            self.scrambled = false;
+            if self.flying.capacity() > 64 {
+                self.flying = VecDeque::new();
+            }
+        }
+        true
+    }
+
+    /// Packet ids in flight rise from the oldest to the newest, so a new one can only meet the oldest;
+    /// once it has, or after a restart, all are searched.
+    fn free_id(&mut self) -> u16 {
+        loop {
+            self.next_id = self.next_id.checked_add(1).unwrap_or(1);
+            if !self.scrambled && self.flying.front().is_some_and(|f| f.packet_id == self.next_id) {
+                self.scrambled = true;
+            }
+            if !self.scrambled || !self.flying.iter().any(|f| f.packet_id == self.next_id) {
+                return self.next_id;
+            }
+        }
+    }
+}
+
+impl Queued {
+    fn of(kept: &Kept) -> Self {
+        let mut ids = Ids::None;
+        kept.ids.iter().for_each(|id| ids.push(*id));
+        Self {
+            message: Arc::new(Message {
+                seq: kept.seq,
+                topic: kept.topic.clone(),
+                payload: kept.payload.clone(),
+                properties: kept.properties.clone(),
+                qos: kept.qos,
+                expires_ms: kept.expires_ms,
+            }),
+            wanted: Wanted { qos: kept.qos, retain: kept.retain, shared: false, ids },
+        }
+    }
+
+    /// Whether the session's place in the log depends on it.
+    fn logged(&self) -> bool {
+        self.message.seq != NOT_LOGGED && !self.wanted.shared && self.wanted.qos != Qos::AtMostOnce
+    }
+
+    fn outgoing(&self, packet_id: u16, dup: bool, now_ms: i64) -> Outgoing<'_> {
+        let left_ms = self.message.expires_ms.map(|at| at.saturating_sub(now_ms).max(0));
+        Outgoing {
+            dup,
+            retain: self.wanted.retain,
+            qos: self.wanted.qos,
+            packet_id,
+            topic: &self.message.topic,
+            own: &self.message.properties,
+            expiry_s: left_ms.map(|ms| u32::try_from((ms + 999) / 1_000).unwrap_or(u32::MAX)),
+            subscription_ids: self.wanted.ids.as_slice(),
+            ..Outgoing::new(&self.message.payload)
+        }
+    }
+}
+
+impl Flying {
+    fn send(&self, dup: bool, version: Version, now_ms: i64, out: &mut BytesMut) {
+        self.queued.outgoing(self.packet_id, dup, now_ms).encode(version, out);
+    }
+
+    fn recording(&self, client: &Arc<str>) -> Change {
+        let m = &self.queued.message;
+        Change::Sending {
+            client: client.clone(),
+            packet_id: self.packet_id,
+            message: Kept {
+                seq: if self.queued.logged() { m.seq } else { NOT_LOGGED },
+                topic: m.topic.clone(),
+                payload: m.payload.clone(),
+                qos: self.queued.wanted.qos,
+                retain: self.queued.wanted.retain,
+                properties: m.properties.clone(),
+                expires_ms: m.expires_ms,
+                ids: self.queued.wanted.ids.as_slice().to_vec(),
+            },
+        }
+    }
+}
