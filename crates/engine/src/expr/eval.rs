@@ -127,8 +127,10 @@ impl Run<'_> {
             }
             Kind::Equal(pair, negated) => {
                 let [a, b] = &**pair;
-                let equal = self.eval(a)? == self.eval(b)?;
-                Ok(Value::Bool(equal != *negated))
+                let (a, b) = (self.eval(a)?, self.eval(b)?);
+                // As in IEEE 754: what is no number equals nothing, not even itself.
+                let nan = matches!(a, Value::Double(x) if x.is_nan());
+                Ok(Value::Bool((!nan && a == b) != *negated))
             }
             Kind::In(pair) => {
                 let [what, of] = &**pair;

@@ -139,6 +139,7 @@ fn what_is_absent_makes_undefined_unless_it_is_guarded() {
             ("sqrt(0.0 - x)", "null"),
             ("x / 0.0", "null"),
             ("log(0)", "null"),
+            ("sqrt(-1) == sqrt(-1) || sqrt(-1) < 1", "false"),
             ("[temperature]", "null"),
         ],
     );
