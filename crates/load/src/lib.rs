@@ -6,7 +6,9 @@
 
 pub mod bench;
 pub mod chance;
+pub mod check;
 pub mod city;
+pub mod command;
 pub mod device;
 pub mod fleet;
 pub mod payload;
