@@ -30,6 +30,9 @@ pub struct Options {
     /// Accepts bytes whose checksum is wrong: the negative control of the damage tests.
     #[cfg(any(test, feature = "sim"))]
     pub skip_checksums: bool,
+    /// Acknowledges frames that are not on disk: the negative control of the crash tests.
+    #[cfg(any(test, feature = "sim"))]
+    pub skip_sync: bool,
 }
 
 const MIB: u64 = 1 << 20;
@@ -47,6 +50,8 @@ impl Default for Options {
             disk: Arc::new(Real),
             #[cfg(any(test, feature = "sim"))]
             skip_checksums: false,
+            #[cfg(any(test, feature = "sim"))]
+            skip_sync: false,
         }
     }
 }
@@ -63,6 +68,14 @@ impl Options {
             slice_bytes: full.slice_bytes / 4,
             ..full
         }
+    }
+
+    /// Whether frames are synced.
+    pub(crate) fn syncs(&self) -> bool {
+        #[cfg(any(test, feature = "sim"))]
+        return !self.skip_sync;
+        #[cfg(not(any(test, feature = "sim")))]
+        true
     }
 
     /// Whether checksums are to be believed.

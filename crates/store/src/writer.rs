@@ -118,8 +118,12 @@ impl LogWriter {
         let started = Instant::now();
         let head = header.encode(self.shared.folder.identity.salt);
         let file = &self.segment.file;
-        let written = file.write_at(&[&head, body], at).map_err(|e| ("write", e));
-        if let Err((doing, error)) = written.and_then(|()| file.sync().map_err(|e| ("sync", e))) {
+        let write = || file.write_at(&[&head, body], at).map_err(|e| ("write", e));
+        let sync = || match self.shared.options.syncs() {
+            true => file.sync().map_err(|e| ("sync", e)),
+            false => Ok(()),
+        };
+        if let Err((doing, error)) = write().and_then(|()| sync()) {
             let error = Error::io(doing, &self.segment.path, error);
             return Err(self.stop(error));
         }

@@ -26,6 +26,8 @@ pub enum Fault {
     Full,
     /// A sync fails and what was to be synced is dropped.
     Sync,
+    /// The power fails during a sync: nobody is told what was written.
+    Power,
 }
 
 /// A disk in memory. Clones are the same disk.
@@ -289,6 +291,9 @@ impl DiskFile for SimFile {
     fn sync(&self) -> io::Result<()> {
         self.with(|state, id| {
             state.syncs += 1;
+            if state.meets(Fault::Power) {
+                return Err(io::Error::other("the power is off"));
+            }
             let fails = state.meets(Fault::Sync);
             let file = content(state, id)?;
             file.pending.clear();

@@ -65,7 +65,7 @@ impl ChunkReader for Checked {
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         self.read(start, length)
-            .map_err(|e| ParquetError::General(e.to_string()))
+            .map_err(|e| ParquetError::External(Box::new(e)))
     }
 }
 

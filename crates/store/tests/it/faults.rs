@@ -2,13 +2,13 @@
 
 use crate::scene::{Source, append, dir, filled, options, read_all};
 use gemelli_store::{
-    Error, Space, Store,
+    Error, Options, Space, Store,
     disk::sim::{Fault, Sim},
 };
 
 #[test]
 fn what_was_acknowledged_survives_the_power_going_at_any_moment() {
-    let mut torn = 0;
+    let (mut torn, mut whole) = (0, 0);
     for seed in 0..400u64 {
         let disk = Sim::new();
         let (store, mut writer, mut all) = filled(&disk, (seed % 40) as usize, 5);
@@ -16,7 +16,14 @@ fn what_was_acknowledged_survives_the_power_going_at_any_moment() {
         let mut source = Source::resume(all.len() as u64, [1_000; 64]);
         // The last frame is written and its sync fails with the power: nobody was told that it is there.
         let last = source.batch(30);
-        disk.fail(Fault::Write, 0);
+        disk.fail(
+            if seed % 2 == 0 {
+                Fault::Write
+            } else {
+                Fault::Power
+            },
+            0,
+        );
         assert!(append(&mut writer, &last).is_err());
         all.extend(last);
         drop((store, writer));
@@ -29,6 +36,7 @@ fn what_was_acknowledged_survives_the_power_going_at_any_moment() {
         );
         assert_eq!(records, all[..records.len()], "seed {seed}");
         torn += usize::from(recovery.truncated_bytes > 0);
+        whole += usize::from(records.len() == all.len());
         // The log goes on, and what was cut never comes back.
         let mut writer = store.writer().unwrap();
         let mut source = Source::resume(recovery.next_seq, [5_000; 64]);
@@ -43,10 +51,42 @@ fn what_was_acknowledged_survives_the_power_going_at_any_moment() {
             "seed {seed}"
         );
     }
-    assert!(torn > 100, "only {torn} of 400 crashes tore a frame");
+    assert!(
+        torn > 100 && whole > 0,
+        "of 400 crashes {torn} tore the frame, {whole} left it whole"
+    );
 }
 
-/// Negative control: a writer that does not sync loses what it acknowledged, and the crash shows it.
+/// Negative control: the same with the sync skipped loses what was acknowledged.
+#[test]
+fn without_the_sync_acknowledged_records_are_lost() {
+    let mut lost = 0;
+    for seed in 0..40 {
+        let disk = Sim::new();
+        let unsafe_options = || Options {
+            skip_sync: true,
+            ..options(&disk)
+        };
+        let (store, _) = Store::open(&dir(), unsafe_options()).unwrap();
+        let mut writer = store.writer().unwrap();
+        let mut source = Source::new();
+        for _ in 0..5 {
+            append(&mut writer, &source.batch(5)).unwrap();
+        }
+        drop((store, writer));
+        let after = disk.crash(seed);
+        lost += match Store::open(&dir(), options(&after)) {
+            Ok((_, recovery)) => usize::from(recovery.next_seq < 25),
+            Err(_) => 1,
+        };
+    }
+    assert!(
+        lost > 20,
+        "only {lost} of 40 crashes lost acknowledged records"
+    );
+}
+
+/// The simulated disk forgets what was not synced, or the tests above prove nothing.
 #[test]
 fn a_write_that_is_not_synced_is_lost_by_the_simulated_disk() {
     use gemelli_store::disk::Disk;
