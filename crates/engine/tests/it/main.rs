@@ -1,0 +1,9 @@
+//! What the engine does, seen from outside.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod commands;
+mod derived;
+mod events;
+mod lifecycle;
+mod replay;
+mod world;
