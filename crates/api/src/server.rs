@@ -105,6 +105,13 @@ impl App {
         match refused {
             Refused::Closed(closed) => self.closed(closed),
             Refused::Rejected(rejection) => rejection.into(),
+            Refused::Mapping(faults) => match faults.into_iter().next() {
+                Some(fault) => {
+                    let (detail, pointer) = (fault.to_string(), fault.pointer.into_string());
+                    Problem::new(fault.code, detail, fault.remedy).placed(pointer, fault.line, fault.column)
+                }
+                None => Problem::new("malformed-expression", "a Connection cannot be compiled", "correct it"),
+            },
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Published {
     pub client: Arc<str>,
     /// The broker's record that stands before it in the same frame, whatever becomes of it; empty if none.
     pub journal: Bytes,
+    /// What a mapping reads from it beside: whether the device is there.
+    pub also: Option<Body>,
     /// The event, message or dead letter.
     pub body: Body,
     /// The client's connection says whether the twin is bound.

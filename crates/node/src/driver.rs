@@ -238,10 +238,13 @@ impl Driver {
 
     /// What goes before a publication: the broker's journal, and the twin's binding.
     fn step_published(&mut self, turn: &mut Turn, published: Published) -> Body {
-        let Published { client, journal, body, binds } = published;
+        let Published { client, journal, also, body, binds } = published;
         if !journal.is_empty() {
             let journal = Body::Session(journal);
             self.step(turn, partition(&journal), journal, None);
+        }
+        if let Some(also) = also {
+            self.step(turn, partition(&also), also, None);
         }
         if let Body::Event(event) = &body
             && binds

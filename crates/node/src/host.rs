@@ -24,6 +24,7 @@ impl From<Closed> for Unavailable {
 impl Host for Core {
     async fn admit(&self, items: Vec<Item>) -> Result<u64, Unavailable> {
         let published = self.published();
+        let now_ms = self.clock.now_ms();
         let mut offers = Vec::with_capacity(items.len());
         for item in items {
             offers.push(match item {
@@ -31,7 +32,7 @@ impl Host for Core {
                 Item::Presence(presence) => Offer { entry: Entry::Client(presence), answer: Answer::None },
                 Item::Publish(mut publish) => {
                     let reply = publish.reply.take();
-                    let taken = intake::publication(&published.view, &self.connections, publish);
+                    let taken = intake::publication(&published.view, &self.connections, publish, now_ms);
                     let answer = match (taken.refused, reply) {
                         (Some((code, text)), Some(reply)) => {
                             self.metrics.reject(code);

@@ -23,12 +23,17 @@ pub struct Taken {
 }
 
 /// Judges the topic of a publication and finds the event that it means.
-pub fn publication(view: &View, connections: &Connections, publish: Publish) -> Taken {
+pub fn publication(view: &View, connections: &Connections, publish: Publish, now_ms: i64) -> Taken {
+    let mut also = None;
     let (body, binds) = match Topic::parse(&publish.topic) {
         Ok(Some(topic)) => (native(view, &publish, &topic), true),
-        Ok(None) => match connections.map(view, &publish) {
-            Some(mapped) => (mapped.body, mapped.binds),
-            None => (Ok(message(&publish)), false),
+        Ok(None) => match connections.map(view, &publish, now_ms) {
+            Ok(Some(mapped)) => {
+                also = mapped.also;
+                (Ok(mapped.body), mapped.binds)
+            }
+            Ok(None) => (Ok(message(&publish)), false),
+            Err(fault) => (Err((fault.code, format!("{fault}: {}", fault.remedy))), false),
         },
         Err(malformed) => {
             let text = format!("{malformed}: {}", malformed.remedy);
@@ -49,7 +54,7 @@ pub fn publication(view: &View, connections: &Connections, publish: Publish) -> 
             (Body::DeadLetter(letter), Some((code, text)))
         }
     };
-    Taken { published: Published { client: publish.client, journal: publish.journal, body, binds }, refused }
+    Taken { published: Published { client: publish.client, journal: publish.journal, also, body, binds }, refused }
 }
 
 /// A message for no twin.

@@ -5,6 +5,7 @@ use crate::{
     admission::{Closed, Entry, Offer},
     answer::{Answer, Outcome},
     clock::{Clock, System},
+    connections,
     driver::{Driver, Frame},
     intake,
     letters::{Allowance, Letter},
@@ -19,6 +20,7 @@ use crate::{
     supervision,
 };
 use gemelli_broker::{Broker, Listen};
+use gemelli_connect::Fault;
 use gemelli_engine::{Rejection, Verdict, View};
 use gemelli_event::{
     Body, Seq,
@@ -88,6 +90,9 @@ pub enum Refused {
     /// It cannot be.
     #[error("{0}")]
     Rejected(Rejection),
+    /// Connections that it brings cannot be compiled.
+    #[error("{}", .0.first().map(ToString::to_string).unwrap_or_default())]
+    Mapping(Vec<Fault>),
 }
 
 /// A handle on a running node. Clones share it.
@@ -179,12 +184,14 @@ impl Node {
 
     /// Does something, durably: the answer comes when every later read sees it.
     pub async fn command(&self, command: Command) -> Result<Value, Refused> {
+        connections::check(&command).map_err(Refused::Mapping)?;
         let outcome = self.ask(Entry::Record(Body::Command(command))).await?;
         verdict(outcome.verdict)
     }
 
     /// What [`Node::command`] would say, without doing it.
     pub async fn check(&self, command: Command) -> Result<Value, Refused> {
+        connections::check(&command).map_err(Refused::Mapping)?;
         let outcome = self.ask(Entry::Check(command)).await?;
         verdict(outcome.verdict)
     }
