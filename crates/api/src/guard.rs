@@ -4,14 +4,18 @@
 //! everywhere else a bearer token is needed.
 
 use crate::problem::Problem;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Method, Uri, header};
+use gemelli_auth::{
+    Action, Decision, Refused, Tokens,
+    loopback::{self, Foreign},
+};
 use std::net::SocketAddr;
 
 /// Whether the request comes from this machine's own programs and pages, by its headers.
 pub fn check_loopback(local: SocketAddr, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
     let refused = |detail: String| {
         let remedy = format!("use http://{local}, or listen on another address with a token: gemelli auth init");
-        Problem::new("forbidden-host", detail, remedy)
+        Problem::new(Foreign::CODE, detail, remedy)
     };
     let mut hosts = headers.get_all(header::HOST).iter().map(|h| h.to_str().unwrap_or("?"));
     let host = hosts.next().or_else(|| uri.authority().map(|a| a.as_str()));
@@ -20,11 +24,30 @@ pub fn check_loopback(local: SocketAddr, headers: &HeaderMap, uri: &Uri) -> Resu
     if hosts.next().is_some() || origins.next().is_some() {
         return Err(refused("the request names several hosts or origins".into()));
     }
-    gemelli_node::origin::check_loopback(host, origin).map_err(refused)
+    loopback::check(host, origin).map_err(|foreign| refused(foreign.to_string()))
+}
+
+/// Whether whoever shows the request's token may do what it asks for.
+pub fn check_token(tokens: &Tokens, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    let known = bearer(headers).ok_or(Refused).and_then(|token| tokens.verify(token));
+    let principal = known.map_err(|refused| Problem::new(Refused::CODE, refused.to_string(), Refused::REMEDY))?;
+    match principal.decide(action(method, path)) {
+        Decision::Allowed => Ok(()),
+        Decision::Denied(why) => Err(Problem::new("forbidden", why, "use a token with that role: gemelli auth token")),
+    }
+}
+
+/// What a request is about: reading, changing twins, or changing definitions.
+fn action(method: &Method, path: &str) -> Action {
+    match *method {
+        Method::GET | Method::HEAD | Method::OPTIONS => Action::Read,
+        _ if path.starts_with("/v1/apply") || path.starts_with("/v1/objects") => Action::Administer,
+        _ => Action::Write,
+    }
 }
 
 /// The bearer token of a request.
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

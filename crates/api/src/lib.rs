@@ -20,4 +20,4 @@ mod stream;
 mod v1;
 
 pub use listen::CONNECTIONS;
-pub use server::{App, Listen, ServeError, Tokens, serve};
+pub use server::{App, Listen, ServeError, serve};

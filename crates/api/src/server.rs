@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use gemelli_auth::{Tokens, loopback};
 use gemelli_event::record::Command;
 use gemelli_model::Value;
 use gemelli_node::{Node, Refused, admission::Closed};
@@ -28,16 +29,13 @@ use tokio_rustls::rustls::ServerConfig;
 /// How long requests have to end at a stop.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Tells whether a bearer token is a known one: the name of who holds it.
-pub type Tokens = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
-
 /// How a listener is served.
 #[derive(Clone, Default)]
 pub struct Listen {
     /// TLS, with a certificate.
     pub tls: Option<Arc<ServerConfig>>,
     /// Who may use it: needed beyond loopback, and used on loopback where it is set.
-    pub tokens: Option<Tokens>,
+    pub tokens: Option<Arc<Tokens>>,
 }
 
 /// Why a listener is not served.
@@ -138,7 +136,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let local = listener.local_addr()?;
-    if !local.ip().to_canonical().is_loopback() && listen.tokens.is_none() {
+    if !loopback::is_loopback(local.ip()) && listen.tokens.is_none() {
         return Err(ServeError::NeedsAuth(local));
     }
     let door = Door::open(listener, listen.tls.clone())?;
@@ -199,7 +197,7 @@ async fn not_so(request: Request) -> Response {
 #[derive(Clone)]
 struct Gate {
     local: SocketAddr,
-    tokens: Option<Tokens>,
+    tokens: Option<Arc<Tokens>>,
 }
 
 impl Gate {
@@ -220,18 +218,12 @@ impl Gate {
 
     fn check(&self, request: &Request) -> Result<(), Problem> {
         let headers = request.headers();
-        if self.local.ip().to_canonical().is_loopback() {
+        if loopback::is_loopback(self.local.ip()) {
             guard::check_loopback(self.local, headers, request.uri())?;
         }
-        let Some(tokens) = &self.tokens else { return Ok(()) };
-        let known = guard::bearer(headers).and_then(|token| tokens(token));
-        match known {
-            Some(_) => Ok(()),
-            None => Err(Problem::new(
-                "unauthorized",
-                "the request carries no token that is known here",
-                "send `Authorization: Bearer TOKEN`; gemelli auth token makes one",
-            )),
+        match &self.tokens {
+            Some(tokens) => guard::check_token(tokens, request.method(), request.uri().path(), headers),
+            None => Ok(()),
         }
     }
 }

@@ -4,10 +4,10 @@ use crate::{
     admission::{Closed, Entry, Offer},
     answer::Answer,
     intake,
-    origin,
     pipeline,
     state::Core,
 };
+use gemelli_auth::loopback;
 use gemelli_broker::{
     Host, Item,
     host::{Action, Credentials, Principal, Refused, Scanned, Unavailable, Wanted},
@@ -87,13 +87,12 @@ impl Host for Core {
         self.access.authenticate(who)
     }
 
-    fn allow(&self, _who: &Principal, action: Action, topic: &str) -> bool {
-        // The server's own topics are for reading; policies come with the policy engine.
-        !(action == Action::Publish && topic.starts_with("$SYS/"))
+    fn allow(&self, who: &Principal, action: Action, topic: &str) -> bool {
+        self.access.allow(who, action, topic)
     }
 
     fn allow_origin(&self, host: Option<&str>, origin: Option<&str>) -> bool {
-        self.access.needs_login() || origin::check_loopback(host, origin).is_ok()
+        self.access.needs_login() || loopback::check(host, origin).is_ok()
     }
 
     fn now_ms(&self) -> i64 {

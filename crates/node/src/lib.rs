@@ -15,7 +15,6 @@ pub mod driver;
 pub mod letters;
 pub mod metrics;
 pub mod options;
-pub mod origin;
 pub mod presence;
 pub mod rate;
 pub mod reading;

@@ -1,7 +1,7 @@
 //! A node as the surfaces see it: start, stop, ask, read.
 
 use crate::{
-    access::Access,
+    access::{Access, NeedsAuth},
     admission::{Closed, Entry, Offer},
     answer::{Answer, Outcome},
     clock::{Clock, System},
@@ -63,6 +63,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// A listener beyond loopback without authentication.
+    #[error(transparent)]
+    NeedsAuth(#[from] NeedsAuth),
     /// The system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -76,6 +79,7 @@ impl StartError {
             Self::Damaged(_) => "damaged-log",
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => "port-taken",
             Self::Listen { .. } => "cannot-listen",
+            Self::NeedsAuth(_) => "unauthorized",
             Self::Thread(_) => "internal",
         }
     }
@@ -126,6 +130,7 @@ impl Node {
 
     /// As [`Node::start`], by another clock.
     pub async fn start_with(options: Options, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+        let access = Access::of(options.mqtt.iter().map(|l| l.address), options.tokens.clone())?;
         let mut sockets = Vec::new();
         for listener in &options.mqtt {
             let address = listener.address;
@@ -135,7 +140,7 @@ impl Node {
         }
         let opened = tokio::task::spawn_blocking({
             let clock = clock.clone();
-            move || recovery::open(options, clock, Access::default())
+            move || recovery::open(options, clock, access)
         });
         let recovered = opened.await.map_err(|e| StartError::Thread(io::Error::other(e)))??;
         let recovery::Recovered { core, broker, engine, tail, writer, clean } = recovered;

@@ -5,12 +5,14 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
 /// Everything that a node is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// The data folder; made if absent.
     pub data: PathBuf,
     /// Where MQTT is served.
     pub mqtt: Vec<MqttListener>,
+    /// Who may connect: needed once a listener is beyond loopback.
+    pub tokens: Option<Arc<gemelli_auth::Tokens>>,
     /// When an answer may leave.
     pub durability: Durability,
     /// Bounds.
@@ -105,12 +107,28 @@ impl Default for Snapshots {
     }
 }
 
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("data", &self.data)
+            .field("mqtt", &self.mqtt)
+            .field("login", &self.tokens.is_some())
+            .field("durability", &self.durability)
+            .field("limits", &self.limits)
+            .field("snapshot", &self.snapshot)
+            .field("store", &self.store)
+            .field("broker", &self.broker)
+            .finish()
+    }
+}
+
 impl Options {
     /// The defaults for a data folder: durable answers, no listener.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             data: data.into(),
             mqtt: Vec::new(),
+            tokens: None,
             durability: Durability::default(),
             limits: Limits::default(),
             snapshot: Snapshots::default(),
