@@ -14,5 +14,6 @@ pub mod fleet;
 pub mod payload;
 pub mod process;
 pub mod reference;
+pub mod replay;
 pub mod simulate;
 pub mod workload;

@@ -39,7 +39,7 @@ pub const CONNECTING: usize = 200;
 /// Messages that wait in a link before the sender must.
 pub const INBOX: usize = 32;
 /// Messages of a link that are on their way at the same time.
-pub const IN_FLIGHT: usize = 64;
+pub const IN_FLIGHT: usize = 1_000;
 /// Bytes read at once.
 const READ_BYTES: usize = 1 << 10;
 

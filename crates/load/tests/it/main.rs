@@ -5,3 +5,4 @@
 mod bench;
 mod devices;
 mod mosquitto;
+mod replay;
