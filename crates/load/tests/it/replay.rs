@@ -8,7 +8,7 @@ use gemelli_load::{
 };
 use gemelli_mqtt::packet::Version;
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::TcpListener,
     path::PathBuf,
     sync::mpsc,
