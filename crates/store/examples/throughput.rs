@@ -224,7 +224,9 @@ fn main() {
         per_second(100_000, bytes, started.elapsed())
     );
     let started = Instant::now();
-    let loaded = store.load_snapshot(|entry| assert!(!black_box(entry).key.is_empty())).unwrap();
+    let loaded = store
+        .load_snapshot(|entry| assert!(!black_box(entry).key.is_empty()))
+        .unwrap();
     println!(
         "load snapshot       {}",
         per_second(loaded.entries, bytes, started.elapsed())

@@ -45,7 +45,7 @@ impl Default for Options {
             keep_bytes: 1024 * MIB,
             quota_bytes: 4 * 1024 * MIB,
             history_quota_bytes: 16 * 1024 * MIB,
-            slice_bytes: 16 * MIB,
+            slice_bytes: 8 * MIB,
             keep: Arc::new(|_| true),
             disk: Arc::new(Real),
             #[cfg(any(test, feature = "sim"))]

@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub metrics: Counters,
     /// Held by who allocates, so that two never do it at once.
     pub spare: Mutex<Option<Spare>>,
+    /// Spare segments that were made so far.
+    pub spares: AtomicU64,
     /// Bytes left in the current segment.
     pub left: AtomicU64,
     /// Held while housekeeping runs.
@@ -55,7 +57,7 @@ impl Shared {
     pub fn make_room(&self) -> bool {
         let mut spare = self.spare.lock();
         if spare.is_none() {
-            *spare = Spare::make(self, "spare.tmp", self.options.segment_bytes).ok();
+            *spare = Spare::make(self, self.options.segment_bytes).ok();
         }
         spare.is_some()
     }
@@ -85,8 +87,10 @@ pub(crate) struct Spare {
 }
 
 impl Spare {
-    pub fn make(shared: &Shared, name: &str, bytes: u64) -> Result<Self, Error> {
-        let path = shared.folder.log().join(name);
+    /// Allocates a segment. Its name is its own: the writer may still be busy with the one that it took before.
+    pub fn make(shared: &Shared, bytes: u64) -> Result<Self, Error> {
+        let number = shared.spares.fetch_add(1, Ordering::Relaxed);
+        let path = shared.folder.log().join(format!("spare-{number}.tmp"));
         let disk = &*shared.options.disk;
         let make = || -> io::Result<_> {
             let file = disk.create(&path)?;

@@ -68,6 +68,7 @@ impl Store {
             cursors: Mutex::default(),
             metrics,
             spare: Mutex::default(),
+            spares: AtomicU64::new(0),
             left: AtomicU64::new(0),
             housekeeping: Mutex::new(()),
         });

@@ -171,7 +171,7 @@ fn start_segment(shared: &Shared, tail: &Tail, frame_bytes: u64) -> Result<Arc<S
             if let Some(small) = other {
                 shared.put_spare(small);
             }
-            Spare::make(shared, "large.tmp", needs)?
+            Spare::make(shared, needs)?
         }
     };
     let dir = shared.folder.log();

@@ -11,6 +11,7 @@ mod damage;
 mod faults;
 mod history;
 mod log;
+mod processes;
 mod retention;
 mod scene;
 mod snapshots;

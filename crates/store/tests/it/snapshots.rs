@@ -204,10 +204,11 @@ fn an_unfinished_snapshot_leaves_nothing() {
         .put(1, Partition::of("a"), "a", Some(&vec![7; 300_000]))
         .unwrap();
     drop(writer);
-    assert!(!disk.paths().iter().any(|path| {
-        path.extension()
-            .is_some_and(|e| e == "tmp" && !path.ends_with("spare.tmp"))
-    }));
+    let snapshots = dir().join("snapshots");
+    let unfinished = |path: &PathBuf| {
+        path.starts_with(&snapshots) && path.extension().is_some_and(|e| e == "tmp")
+    };
+    assert!(!disk.paths().iter().any(unfinished));
     // Killed instead of dropped:
     let mut writer = store.begin_snapshot(20, SnapshotKind::Delta).unwrap();
     writer
