@@ -20,6 +20,7 @@ mod fault;
 mod functions;
 mod names;
 mod node;
+mod numbers;
 mod operations;
 mod parse;
 mod table;

@@ -6,6 +6,7 @@ use super::{
     functions::{FUNCTIONS, Function, MAX_ARGUMENTS, SPECIAL},
     names::Numbers,
     node::{Each, Kind, Node, Operator, Pair, Question, Relation, Walk},
+    numbers::{as_doubles, calculates, is_json},
     operations::malformed_table,
     parse::{parse, too_deep},
 };
@@ -192,6 +193,11 @@ impl Compiler<'_> {
     }
 
     fn operator(&mut self, name: &str, pair: Pair, at: u32) -> Result<Kind, Error> {
+        let pair = if calculates(name) {
+            as_doubles(pair)
+        } else {
+            pair
+        };
         Ok(match name {
             operators::ADD => Kind::Arithmetic(Operator::Add, pair),
             operators::SUBSTRACT => Kind::Arithmetic(Operator::Subtract, pair),
@@ -438,19 +444,6 @@ fn walk(name: &str, arguments: usize) -> Option<Walk> {
         ("map", 2 | 3) => Walk::Map,
         _ => return None,
     })
-}
-
-/// Whether a part gives JSON that a member holds, whose numbers are doubles.
-fn is_json(node: &Node) -> bool {
-    match &node.kind {
-        Kind::Member(..) | Kind::Previous(..) => true,
-        Kind::Field(_, _, json)
-        | Kind::Element(_, json)
-        | Kind::Local(_, json)
-        | Kind::Call(_, _, json) => *json,
-        Kind::Each(each) => each.walk == Walk::Filter && is_json(&each.range),
-        _ => false,
-    }
 }
 
 /// `x == null` asks whether x is absent: no member is ever null otherwise.

@@ -5,7 +5,7 @@ use super::{
     fault::Fault,
     functions::{self, article},
     names::Numbers,
-    node::{Each, Kind, Node, Walk},
+    node::{Each, Kind, Node, Operator, Walk},
     operations::{
         arithmetic, compare, element, look_up, malformed_table, not_true_or_false, numbers, read,
     },
@@ -26,7 +26,11 @@ pub(super) fn run(
     let mut run = Run {
         members,
         scope,
-        locals: vec![Value::Null; locals],
+        locals: if locals == 0 {
+            Vec::new()
+        } else {
+            vec![Value::Null; locals]
+        },
         steps: 0,
     };
     match run.eval(root)? {
@@ -43,22 +47,25 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// The value of a part. What has no operands is read on the spot: it is no step.
+    #[inline]
     fn eval(&mut self, node: &Node) -> Result<Value, Fault> {
-        self.steps += 1;
-        if self.steps > MAX_STEPS {
-            return Err(Fault::wrong(
-                node.at,
-                format!("more than {MAX_STEPS} steps"),
-                "walk over fewer elements",
-            ));
-        }
         match &node.kind {
-            Kind::Constant(Value::Null) => Err(Fault::Undefined),
-            Kind::Constant(value) => Ok(value.clone()),
+            Kind::Constant(Value::Double(x)) => Ok(Value::Double(*x)),
             Kind::Member(index, numbers) => {
                 let name = self.members.get(*index).ok_or(Fault::Undefined)?;
                 read(self.scope.get_at(*index, name), *numbers)
             }
+            _ => self.operate(node),
+        }
+    }
+
+    fn operate(&mut self, node: &Node) -> Result<Value, Fault> {
+        self.count(1, node.at)?;
+        match &node.kind {
+            Kind::Constant(Value::Null) => Err(Fault::Undefined),
+            Kind::Constant(value) => Ok(value.clone()),
+            Kind::Member(..) => self.eval(node),
             Kind::Previous(index, numbers) => {
                 let name = self.members.get(*index).ok_or(Fault::Undefined)?;
                 read(self.scope.prev(name), *numbers)
@@ -77,22 +84,6 @@ impl Run<'_> {
                 Err(Fault::Undefined) => Ok(Value::Bool(false)),
                 Err(wrong) => Err(wrong),
             },
-            Kind::Field(of, name, json) => {
-                let of = self.eval(of)?;
-                match &of {
-                    Value::Object(_) => read(of.get(name).cloned(), numbers(*json)),
-                    other => Err(Fault::wrong(
-                        node.at,
-                        format!("{} has no field `{name}`", article(other)),
-                        "check what the member holds",
-                    )),
-                }
-            }
-            Kind::Element(pair, json) => {
-                let [of, index] = &**pair;
-                let (of, index) = (self.eval(of)?, self.eval(index)?);
-                element(&of, &index, *json, node.at)
-            }
             Kind::Not(of) => match self.eval(of)? {
                 Value::Bool(b) => Ok(Value::Bool(!b)),
                 other => Err(not_true_or_false(&other, node.at)),
@@ -111,19 +102,17 @@ impl Run<'_> {
             },
             Kind::Arithmetic(operator, pair) => {
                 let [a, b] = &**pair;
-                let (a, b) = (self.eval(a)?, self.eval(b)?);
-                let result = arithmetic(*operator, &a, &b, node.at)?;
-                match &result {
-                    Value::Text(text) => self.count(text.len() / BYTES_PER_STEP, node.at)?,
-                    Value::Array(items) => self.count(items.len(), node.at)?,
-                    _ => {}
+                match (self.eval(a)?, self.eval(b)?) {
+                    (Value::Double(a), Value::Double(b)) => Ok(Value::Double(operator.of(a, b))),
+                    (a, b) => self.combine(*operator, &a, &b, node.at),
                 }
-                Ok(result)
             }
             Kind::Order(relation, pair) => {
                 let [a, b] = &**pair;
-                let (a, b) = (self.eval(a)?, self.eval(b)?);
-                compare(*relation, &a, &b, node.at)
+                match (self.eval(a)?, self.eval(b)?) {
+                    (Value::Double(a), Value::Double(b)) => Ok(Value::Bool(relation.of(&a, &b))),
+                    (a, b) => compare(*relation, &a, &b, node.at),
+                }
             }
             Kind::Equal(pair, negated) => {
                 let [a, b] = &**pair;
@@ -147,17 +136,6 @@ impl Run<'_> {
                     other => Err(not_true_or_false(&other, condition.at)),
                 }
             }
-            Kind::List(items) => {
-                let items: Result<Vec<Value>, Fault> = items.iter().map(|i| self.eval(i)).collect();
-                Ok(Value::Array(items?.into()))
-            }
-            Kind::Object(fields) => {
-                let fields: Result<Vec<_>, Fault> = fields
-                    .iter()
-                    .map(|(name, value)| Ok((name.clone(), self.eval(value)?)))
-                    .collect();
-                Ok(Value::Object(fields?.into()))
-            }
             Kind::Call(function, arguments, json) => {
                 let result = self.call(*function, arguments, node.at)?;
                 if *json {
@@ -170,6 +148,42 @@ impl Run<'_> {
                 let x = self.eval(x)?;
                 look_up(*question, &x, table, node.at)
             }
+            Kind::Each(each) => self.walk(each, node.at),
+            _ => self.structure(node),
+        }
+    }
+
+    /// Parts that make or read lists and objects.
+    #[inline(never)]
+    fn structure(&mut self, node: &Node) -> Result<Value, Fault> {
+        match &node.kind {
+            Kind::Field(of, name, json) => {
+                let of = self.eval(of)?;
+                match &of {
+                    Value::Object(_) => read(of.get(name).cloned(), numbers(*json)),
+                    other => Err(Fault::wrong(
+                        node.at,
+                        format!("{} has no field `{name}`", article(other)),
+                        "check what the member holds",
+                    )),
+                }
+            }
+            Kind::Element(pair, json) => {
+                let [of, index] = &**pair;
+                let (of, index) = (self.eval(of)?, self.eval(index)?);
+                element(&of, &index, *json, node.at)
+            }
+            Kind::List(items) => {
+                let items: Result<Vec<Value>, Fault> = items.iter().map(|i| self.eval(i)).collect();
+                Ok(Value::Array(items?.into()))
+            }
+            Kind::Object(fields) => {
+                let fields: Result<Vec<_>, Fault> = fields
+                    .iter()
+                    .map(|(name, value)| Ok((name.clone(), self.eval(value)?)))
+                    .collect();
+                Ok(Value::Object(fields?.into()))
+            }
             Kind::LookupIn(question, pair) => {
                 let [x, rows] = &**pair;
                 let (x, rows) = (self.eval(x)?, self.eval(rows)?);
@@ -180,8 +194,26 @@ impl Run<'_> {
                 let table = table.ok_or_else(|| malformed_table(node.at))?;
                 look_up(*question, &x, &table, node.at)
             }
-            Kind::Each(each) => self.walk(each, node.at),
+            _ => Err(Fault::Undefined),
         }
+    }
+
+    /// Operations on what are not two doubles; those that make something long are many steps.
+    #[inline(never)]
+    fn combine(
+        &mut self,
+        operator: Operator,
+        a: &Value,
+        b: &Value,
+        at: u32,
+    ) -> Result<Value, Fault> {
+        let result = arithmetic(operator, a, b, at)?;
+        match &result {
+            Value::Text(text) => self.count(text.len() / BYTES_PER_STEP, at)?,
+            Value::Array(items) => self.count(items.len(), at)?,
+            _ => {}
+        }
+        Ok(result)
     }
 
     /// `&&` where `decisive` is false, `||` where it is true: a side that decides makes up for a
@@ -217,6 +249,11 @@ impl Run<'_> {
         {
             return function.call(&[self.eval(only)?], at);
         }
+        if let [a, b] = arguments
+            && !function.skips_absent()
+        {
+            return function.call(&[self.eval(a)?, self.eval(b)?], at);
+        }
         let mut values = Vec::with_capacity(arguments.len());
         for argument in arguments {
             match self.eval(argument) {
@@ -249,18 +286,14 @@ impl Run<'_> {
         }
     }
 
-    fn count(&mut self, elements: usize, at: u32) -> Result<(), Fault> {
-        self.steps = self
-            .steps
-            .saturating_add(u32::try_from(elements).unwrap_or(u32::MAX));
+    #[inline]
+    fn count(&mut self, steps: usize, at: u32) -> Result<(), Fault> {
+        self.steps = self.steps.saturating_add(steps as u32);
         if self.steps > MAX_STEPS {
-            return Err(Fault::wrong(
-                at,
-                format!("more than {MAX_STEPS} steps"),
-                "walk over fewer elements",
-            ));
+            Err(too_many(at))
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     fn walk(&mut self, each: &Each, at: u32) -> Result<Value, Fault> {
@@ -316,4 +349,13 @@ impl Run<'_> {
             (Walk::Map | Walk::Filter, None) => Ok(Value::Array(made.into())),
         }
     }
+}
+
+#[cold]
+fn too_many(at: u32) -> Fault {
+    Fault::wrong(
+        at,
+        format!("more than {MAX_STEPS} steps"),
+        "walk over fewer elements",
+    )
 }

@@ -94,6 +94,27 @@ impl Function {
         matches!(self, Self::Coalesce | Self::Max | Self::Min)
     }
 
+    /// Whether its results are all doubles.
+    pub fn gives_doubles(self) -> bool {
+        matches!(
+            self,
+            Self::Atan2
+                | Self::Ceil
+                | Self::Cos
+                | Self::Double
+                | Self::Exp
+                | Self::Floor
+                | Self::Log
+                | Self::Log10
+                | Self::Number
+                | Self::Pow
+                | Self::Round
+                | Self::Sin
+                | Self::Sqrt
+                | Self::Trunc
+        )
+    }
+
     /// Runs it. `at` is where the call stands, for faults.
     pub fn call(self, arguments: &[Value], at: u32) -> Result<Value, Fault> {
         let argument = |i: usize| arguments.get(i).ok_or(Fault::Undefined);
@@ -260,19 +281,35 @@ fn digits(arguments: &[Value], at: u32) -> Result<i32, Fault> {
     }
 }
 
+/// Powers of ten that are doubles without rounding, up to the most digits of `round` and `trunc`.
+const POWERS: [f64; 16] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+];
+
 /// Cuts to decimal digits. A number that already has no more of them stays as it is, so that 4.35
 /// does not become 4.34 because its nearest double, times 100, lies below 435.
 fn to_digits(x: f64, digits: i32, cut: fn(f64) -> f64) -> f64 {
-    if digits == 0 || !x.is_finite() {
+    let power = POWERS.get(digits.unsigned_abs() as usize).copied();
+    let Some(scale) = power.filter(|_| digits != 0 && x.is_finite()) else {
         return cut(x);
-    }
-    let scale = libm::pow(10.0, f64::from(digits.abs()));
+    };
     let up = if digits > 0 { x * scale } else { x / scale };
     let back = |n: f64| if digits > 0 { n / scale } else { n * scale };
-    if !up.is_finite() || back(libm::round(up)) == x {
+    if !up.is_finite() || back(nearest(up)) == x {
         return x;
     }
     back(cut(up))
+}
+
+/// A whole number next to `x`: the nearest one, or of two equally near ones either.
+pub(super) fn nearest(x: f64) -> f64 {
+    /// From here on, doubles have no fraction.
+    const WHOLE: f64 = 4_503_599_627_370_496.0;
+    if libm::fabs(x) >= WHOLE {
+        return x;
+    }
+    let half = if x < 0.0 { -0.5 } else { 0.5 };
+    (x + half) as i64 as f64
 }
 
 fn parse_number(text: &str) -> Option<f64> {

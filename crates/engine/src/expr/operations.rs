@@ -10,6 +10,33 @@ use super::{
 use gemelli_model::Value;
 use std::cmp::Ordering;
 
+impl Operator {
+    /// On doubles.
+    #[inline]
+    pub(super) fn of(self, a: f64, b: f64) -> f64 {
+        match self {
+            Self::Add => a + b,
+            Self::Subtract => a - b,
+            Self::Multiply => a * b,
+            Self::Divide => a / b,
+            Self::Remainder => libm::fmod(a, b),
+        }
+    }
+}
+
+impl Relation {
+    /// Whether two values that can be compared stand in this order; false where they cannot.
+    #[inline]
+    pub(super) fn of<T: PartialOrd>(self, a: &T, b: &T) -> bool {
+        match self {
+            Self::Less => a < b,
+            Self::LessOrEqual => a <= b,
+            Self::Greater => a > b,
+            Self::GreaterOrEqual => a >= b,
+        }
+    }
+}
+
 /// How whole numbers are read of something that comes from a member, or does not.
 pub(super) fn numbers(json: bool) -> Numbers {
     if json {
@@ -72,13 +99,7 @@ pub(super) fn arithmetic(
             Ok(Value::Array(a.iter().chain(b.iter()).cloned().collect()))
         }
         _ => match (a.as_f64(), b.as_f64()) {
-            (Some(x), Some(y)) => Ok(Value::Double(match operator {
-                Operator::Add => x + y,
-                Operator::Subtract => x - y,
-                Operator::Multiply => x * y,
-                Operator::Divide => x / y,
-                Operator::Remainder => libm::fmod(x, y),
-            })),
+            (Some(x), Some(y)) => Ok(Value::Double(operator.of(x, y))),
             _ => Err(Fault::wrong(
                 at,
                 format!(

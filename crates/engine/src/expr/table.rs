@@ -1,5 +1,6 @@
 //! Tables of breakpoints, made ready for looking up.
 
+use super::functions::nearest;
 use gemelli_model::{
     Value,
     interface::{self, Beyond},
@@ -179,6 +180,6 @@ fn scaled(x: f64, scale: f64) -> f64 {
         return x;
     }
     let product = x * scale;
-    let whole = libm::round(product);
+    let whole = nearest(product);
     if whole / scale == x { whole } else { product }
 }
