@@ -94,6 +94,8 @@ pub enum Command {
     Version(command::version::Args),
     #[command(hide = true)]
     Load(command::load::Args),
+    #[command(hide = true)]
+    Simulate(command::simulate::Args),
 }
 
 impl Command {
@@ -101,6 +103,7 @@ impl Command {
     pub fn flags(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Up(args) => args.flags(),
+            Self::Demo(args) => args.flags(),
             _ => Vec::new(),
         }
     }

@@ -16,6 +16,7 @@ pub mod logs;
 pub mod man;
 pub mod replay;
 pub mod send;
+pub mod simulate;
 pub mod up;
 pub mod version;
 pub mod watch;
@@ -44,5 +45,6 @@ pub fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         Command::Man(args) => man::run(args, settings),
         Command::Version(args) => version::run(args, settings),
         Command::Load(args) => load::run(args, settings),
+        Command::Simulate(args) => simulate::run(args, settings),
     }
 }

@@ -11,6 +11,7 @@ mod kind;
 mod log;
 mod output;
 mod port;
+mod server;
 mod settings;
 mod signal;
 mod source;

@@ -40,7 +40,7 @@ pub const KEYS: &[Key] = &[
     key(
         "durability",
         "synced",
-        "when `up` acknowledges: synced, or relaxed:MS (at most MS milliseconds may be lost)",
+        "when `up` acknowledges: synced (on disk) or relaxed (power loss may take the last moments)",
     ),
     key("http", "127.0.0.1:8080", "address of the HTTP API"),
     key(
@@ -71,7 +71,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Variables with the prefix that are no keys.
-const OTHER_VARIABLES: [&str; 2] = ["GEMELLI_CONFIG", "GEMELLI_TOKEN"];
+const OTHER_VARIABLES: [&str; 3] = ["GEMELLI_CONFIG", "GEMELLI_MQTT_LOGIN", "GEMELLI_TOKEN"];
 
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +205,8 @@ impl Settings {
         self.text("data").into()
     }
 
-    fn token(&self) -> Result<Option<String>, Failure> {
+    /// The bearer token: of the file, else of the environment.
+    pub fn token(&self) -> Result<Option<String>, Failure> {
         let Some(file) = self.given("token-file") else {
             return Ok(self.token.clone());
         };

@@ -1,6 +1,14 @@
 //! `gemelli up`: runs a node until it is asked to stop.
 
-use crate::{args::given, failure::Failure, settings::Settings};
+use crate::{
+    args::given,
+    failure::Failure,
+    log, output,
+    server::{Plan, Server},
+    settings::Settings,
+};
+use gemelli_client::Context;
+use std::path::PathBuf;
 
 /// Start a server on this machine
 ///
@@ -26,7 +34,7 @@ pub struct Args {
     /// Address of an MQTT listener over WebSocket with TLS
     #[arg(long, value_name = "ADDRESS:PORT")]
     mqtt_wss: Option<String>,
-    /// When an event is acknowledged: synced, or relaxed:MS (power loss may take the last MS milliseconds)
+    /// When an event is acknowledged: synced (on disk) or relaxed (power loss may take the last moments)
     #[arg(long, value_name = "MODE")]
     durability: Option<String>,
     /// Resident memory past which new input is refused [default: 4GiB]
@@ -56,14 +64,26 @@ impl Args {
 
 /// Runs it.
 pub fn run(_: Args, settings: &Settings) -> Result<(), Failure> {
-    crate::log::start(
-        settings.text("data").as_ref(),
-        settings.text("log-level"),
-        true,
-    )?;
-    Err(Failure::usage(
-        "unavailable",
-        "this build holds no server",
-        "",
-    ))
+    let data = PathBuf::from(settings.text("data"));
+    log::start(&data, settings.text("log-level"), true)?;
+    let plan = Plan::of(settings, &data, output::watched())?;
+    for (key, why) in &plan.moved {
+        output::say(&format!("note: {why}, so {key} listens elsewhere"));
+    }
+    let server = Server::start(plan)?;
+    let Context {
+        server: http,
+        mqtt,
+        data,
+        ..
+    } = server.context();
+    output::say(&format!(
+        "gemelli {} runs: {http} (HTTP and page), {mqtt} (MQTT), data in {}; Ctrl-C stops it",
+        env!("CARGO_PKG_VERSION"),
+        data.display()
+    ));
+    server.wait();
+    output::say("stopping");
+    server.stop();
+    Ok(())
 }

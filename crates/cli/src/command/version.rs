@@ -42,7 +42,7 @@ pub fn run(_: Args, settings: &Settings) -> Result<(), Failure> {
         .ok()
         .and_then(|client| Some((client.status().ok()?, client)));
     if let Some((status, client)) = server {
-        rows.push(json!({"part": "server", "version": status.version, "address": client.server()}));
+        rows.push(json!({"part": "server", "version": status.version, "address": client.server(), "status": status}));
     }
     output::list(format, &SHEET, &rows)
 }

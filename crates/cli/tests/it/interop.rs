@@ -60,23 +60,16 @@ impl Secure {
         );
         let status: serde_json::Value =
             serde_json::from_str(&server.ok(&["version", "-o", "json"])).unwrap();
-        let listeners = &status[1]["mqtt"];
-        let port = |transport: &str| {
-            let found = listeners
-                .as_array()
-                .into_iter()
-                .flatten()
-                .find(|listener| listener["transport"] == transport);
-            let address =
-                found.unwrap_or_else(|| panic!("no {transport} listener in {status}"))["address"]
-                    .as_str()
-                    .unwrap();
+        let listeners = &status[1]["status"]["addresses"]["mqtt"];
+        // In the order of the flags: plain, TLS, WebSocket, WebSocket with TLS.
+        let port = |at: usize| {
+            let address = listeners[at].as_str().unwrap_or_else(|| panic!("no listener {at} in {status}"));
             address.rsplit(':').next().unwrap().parse().unwrap()
         };
         Self {
-            tls: port("tls"),
-            ws: port("websocket"),
-            wss: port("secure-websocket"),
+            tls: port(1),
+            ws: port(2),
+            wss: port(3),
             server,
             ca,
             token,
