@@ -25,7 +25,11 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "connection {}: {} at {}", self.connection, self.message, self.pointer)?;
+        write!(
+            f,
+            "connection {}: {} at {}",
+            self.connection, self.message, self.pointer
+        )?;
         if !self.topic.is_empty() {
             write!(f, ", topic {}", self.topic)?;
         }

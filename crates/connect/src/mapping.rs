@@ -69,27 +69,42 @@ impl Mapping {
     ///
     /// # Errors
     /// Every expression and template that is at fault.
-    pub fn compile<'a>(connections: impl IntoIterator<Item = (&'a str, &'a Connection)>) -> Result<Self, Vec<Fault>> {
+    pub fn compile<'a>(
+        connections: impl IntoIterator<Item = (&'a str, &'a Connection)>,
+    ) -> Result<Self, Vec<Fault>> {
         let mut mapping = Self::default();
         let mut faults = Vec::new();
         for (name, connection) in connections {
-            let place = Place { connection: name.into(), pointer: "/spec".into() };
+            let place = Place {
+                connection: name.into(),
+                pointer: "/spec".into(),
+            };
             for (i, topic) in connection.topics.iter().enumerate() {
                 let place = place.at("topics").at(&i.to_string());
                 mapping.events.extend(event_rule(topic, place, &mut faults));
             }
             if let Some(presence) = &connection.presence {
-                mapping.presences.extend(presence_rule(presence, &place.at("presence"), &mut faults));
+                mapping.presences.extend(presence_rule(
+                    presence,
+                    &place.at("presence"),
+                    &mut faults,
+                ));
             }
         }
-        if faults.is_empty() { Ok(mapping) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(mapping)
+        } else {
+            Err(faults)
+        }
     }
 
     /// Compiles Connections from their manifests' canonical form, passing over other kinds.
     ///
     /// # Errors
     /// As [`Mapping::compile`]; a manifest that cannot be read is one fault.
-    pub fn of_manifests<'a>(manifests: impl IntoIterator<Item = &'a Value>) -> Result<Self, Vec<Fault>> {
+    pub fn of_manifests<'a>(
+        manifests: impl IntoIterator<Item = &'a Value>,
+    ) -> Result<Self, Vec<Fault>> {
         let mut connections = Vec::new();
         let mut faults = Vec::new();
         for value in manifests {
@@ -113,7 +128,11 @@ impl Mapping {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Self::compile(connections.iter().map(|(name, connection)| (&**name, connection)))
+        Self::compile(
+            connections
+                .iter()
+                .map(|(name, connection)| (&**name, connection)),
+        )
     }
 
     /// Nothing is mapped.
@@ -131,7 +150,10 @@ impl Mapping {
             if let Some(captures) = rule.pattern.matches(message.topic) {
                 let seen = Seen::new(message, captures);
                 let (twin, connected) = (rule.twin.id(&seen)?, rule.connected.truth(&seen)?);
-                mapped.presence = Some(Presence { twin: TwinId::new(twin), connected });
+                mapped.presence = Some(Presence {
+                    twin: TwinId::new(twin),
+                    connected,
+                });
                 break;
             }
         }
@@ -158,7 +180,8 @@ impl EventRule {
         let payload = self.payload(seen)?;
         let attributes = Attributes::of(seen.message.properties.iter().copied());
         let mut event = device::event(&topic, payload, attributes).map_err(|fault| {
-            self.place.fault(fault.code, seen.message.topic, fault.message, fault.remedy)
+            self.place
+                .fault(fault.code, seen.message.topic, fault.message, fault.remedy)
         })?;
         if let Some(rule) = &self.time {
             event.time_ms = rule.time_ms(seen)?.filter(|ms| *ms >= EARLIEST_MS);
@@ -189,20 +212,39 @@ fn event_rule(topic: &TopicMapping, place: Place, faults: &mut Vec<Fault>) -> Op
     let names = names(&pattern);
     let before = faults.len();
     let mut rule = |source: &str, place: Place| {
-        Rule::new(source, &names, place).map_err(|fault| faults.push(fault)).ok()
+        Rule::new(source, &names, place)
+            .map_err(|fault| faults.push(fault))
+            .ok()
     };
     let mut payload = topic.payload.as_ref().map(|_| Vec::new());
     for (name, source) in topic.payload.iter().flatten() {
         let rule = rule(source, place.at("payload").at(name));
-        let member = rule.map(|rule| Member { name: name.clone(), rule });
+        let member = rule.map(|rule| Member {
+            name: name.clone(),
+            rule,
+        });
         payload.get_or_insert_default().extend(member);
     }
-    let time = topic.time.as_ref().and_then(|source| rule(source, place.at("time")));
-    let event_id = topic.event_id.as_ref().and_then(|source| rule(source, place.at("eventId")));
+    let time = topic
+        .time
+        .as_ref()
+        .and_then(|source| rule(source, place.at("time")));
+    let event_id = topic
+        .event_id
+        .as_ref()
+        .and_then(|source| rule(source, place.at("eventId")));
     let interface = Template::new(&topic.interface, pattern.captures());
     if interface.is_none() {
-        let message = format!("{} names something in braces that the pattern does not capture", topic.interface);
-        faults.push(place.at("interface").fault("malformed-topic", "", message, "use a capture of the pattern"));
+        let message = format!(
+            "{} names something in braces that the pattern does not capture",
+            topic.interface
+        );
+        faults.push(place.at("interface").fault(
+            "malformed-topic",
+            "",
+            message,
+            "use a capture of the pattern",
+        ));
     }
     let twin = Twin::new(&topic.twin, pattern.captures(), &names, place.at("twin"));
     let twin = twin.map_err(|fault| faults.push(fault)).ok();
@@ -222,13 +264,21 @@ fn event_rule(topic: &TopicMapping, place: Place, faults: &mut Vec<Fault>) -> Op
     })
 }
 
-fn presence_rule(presence: &PresenceMapping, place: &Place, faults: &mut Vec<Fault>) -> Option<PresenceRule> {
+fn presence_rule(
+    presence: &PresenceMapping,
+    place: &Place,
+    faults: &mut Vec<Fault>,
+) -> Option<PresenceRule> {
     let pattern = Pattern::new(&presence.pattern);
     let names = names(&pattern);
     let twin = Twin::new(&presence.twin, pattern.captures(), &names, place.at("twin"));
     let connected = Rule::new(&presence.connected, &names, place.at("connected"));
     match (twin, connected) {
-        (Ok(twin), Ok(connected)) => Some(PresenceRule { pattern, twin, connected }),
+        (Ok(twin), Ok(connected)) => Some(PresenceRule {
+            pattern,
+            twin,
+            connected,
+        }),
         (twin, connected) => {
             faults.extend(twin.err().into_iter().chain(connected.err()));
             None
@@ -238,11 +288,17 @@ fn presence_rule(presence: &PresenceMapping, place: &Place, faults: &mut Vec<Fau
 
 /// What expressions may name.
 fn names(pattern: &Pattern) -> Names {
-    let known = ["topic", "payload", "properties"].into_iter().fold(Names::new(), Names::variable);
-    pattern.captures().fold(known, |names, capture| names.variable(capture.clone()))
+    let known = ["topic", "payload", "properties"]
+        .into_iter()
+        .fold(Names::new(), Names::variable);
+    pattern
+        .captures()
+        .fold(known, |names, capture| names.variable(capture.clone()))
 }
 
 fn name_of(manifest: &Value) -> &str {
-    let name = manifest.get("metadata").and_then(|metadata| metadata.get("name"));
+    let name = manifest
+        .get("metadata")
+        .and_then(|metadata| metadata.get("name"));
     name.and_then(Value::as_str).unwrap_or_default()
 }

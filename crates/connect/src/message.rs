@@ -27,7 +27,11 @@ pub struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     pub fn new(message: Message<'a>, captures: Vec<(Arc<str>, &'a str)>) -> Self {
-        Self { message, captures, payload: OnceCell::new() }
+        Self {
+            message,
+            captures,
+            payload: OnceCell::new(),
+        }
     }
 
     /// The payload: JSON if it is JSON, else text, else nothing.
@@ -36,7 +40,9 @@ impl<'a> Seen<'a> {
             let bytes = &**self.message.payload;
             match serde_json::from_slice(bytes) {
                 Ok(value) => value,
-                Err(_) => std::str::from_utf8(bytes).map(Value::text).unwrap_or_default(),
+                Err(_) => std::str::from_utf8(bytes)
+                    .map(Value::text)
+                    .unwrap_or_default(),
             }
         })
     }

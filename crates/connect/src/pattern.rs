@@ -15,7 +15,11 @@ pub struct Pattern {
 enum Level {
     Text(Box<str>),
     Any,
-    Capture { before: Box<str>, name: Arc<str>, after: Box<str> },
+    Capture {
+        before: Box<str>,
+        name: Arc<str>,
+        after: Box<str>,
+    },
 }
 
 impl Pattern {
@@ -25,7 +29,11 @@ impl Pattern {
             Some(body) => (body.strip_suffix('/').unwrap_or(body), true),
             None => (text, false),
         };
-        let levels = if rest && body.is_empty() { Vec::new() } else { body.split('/').map(level).collect() };
+        let levels = if rest && body.is_empty() {
+            Vec::new()
+        } else {
+            body.split('/').map(level).collect()
+        };
         Self { levels, rest }
     }
 
@@ -53,7 +61,11 @@ impl Pattern {
                         return None;
                     }
                 }
-                Level::Capture { before, name, after } => {
+                Level::Capture {
+                    before,
+                    name,
+                    after,
+                } => {
                     let inner = found.strip_prefix(&**before)?.strip_suffix(&**after)?;
                     if inner.is_empty() {
                         return None;
@@ -72,7 +84,11 @@ fn level(text: &str) -> Level {
     }
     let capture = text.split_once('{').and_then(|(before, rest)| {
         let (name, after) = rest.split_once('}')?;
-        Some(Level::Capture { before: before.into(), name: name.into(), after: after.into() })
+        Some(Level::Capture {
+            before: before.into(),
+            name: name.into(),
+            after: after.into(),
+        })
     });
     capture.unwrap_or_else(|| Level::Text(text.into()))
 }
@@ -88,7 +104,11 @@ mod tests {
             ("sensors/{id}/aq", "sensors/7/aq/x", None),
             ("sensors/{id}/aq", "sensors//aq", None),
             ("sensors/{id}/aq", "sensors/7", None),
-            ("{site}/station-{id}.v2/+", "a/station-7.v2/x", Some("site=a id=7")),
+            (
+                "{site}/station-{id}.v2/+",
+                "a/station-7.v2/x",
+                Some("site=a id=7"),
+            ),
             ("{site}/station-{id}.v2/+", "a/station-7.v3/x", None),
             ("a/#", "a/b/c", Some("")),
             ("a/#", "a", Some("")),
@@ -99,7 +119,10 @@ mod tests {
             ("$SYS/{x}", "$SYS/load", Some("x=load")),
         ] {
             let found = Pattern::new(pattern).matches(topic).map(|captures| {
-                let all: Vec<_> = captures.iter().map(|(name, text)| format!("{name}={text}")).collect();
+                let all: Vec<_> = captures
+                    .iter()
+                    .map(|(name, text)| format!("{name}={text}"))
+                    .collect();
                 all.join(" ")
             });
             assert_eq!(found.as_deref(), wanted, "{pattern} {topic}");

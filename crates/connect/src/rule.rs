@@ -19,7 +19,10 @@ impl Place {
     /// The place of a field below this one.
     pub fn at(&self, field: &str) -> Self {
         let field = field.replace('~', "~0").replace('/', "~1");
-        Self { connection: self.connection.clone(), pointer: format!("{}/{field}", self.pointer) }
+        Self {
+            connection: self.connection.clone(),
+            pointer: format!("{}/{field}", self.pointer),
+        }
     }
 
     pub fn fault(
@@ -54,7 +57,8 @@ impl Rule {
         match Program::compile(source, names) {
             Ok(program) => Ok(Self { place, program }),
             Err(error) => {
-                let mut fault = place.fault("malformed-expression", "", error.message, error.remedy);
+                let mut fault =
+                    place.fault("malformed-expression", "", error.message, error.remedy);
                 (fault.line, fault.column) = (error.line, error.column);
                 Err(fault)
             }
@@ -73,13 +77,16 @@ impl Rule {
     }
 
     fn eval(&self, seen: &Seen<'_>) -> Result<Value, Fault> {
-        self.program.eval(seen).map_err(|error| match self.broken_json(seen) {
-            Some(fault) => fault,
-            None => {
-                let message = format!("{} in {}", error.message, self.program.source());
-                self.place.fault("wrong-type", seen.message.topic, message, error.remedy)
-            }
-        })
+        self.program
+            .eval(seen)
+            .map_err(|error| match self.broken_json(seen) {
+                Some(fault) => fault,
+                None => {
+                    let message = format!("{} in {}", error.message, self.program.source());
+                    self.place
+                        .fault("wrong-type", seen.message.topic, message, error.remedy)
+                }
+            })
     }
 
     /// The result as text: whole numbers without a point; empty text is none.
@@ -99,7 +106,11 @@ impl Rule {
             Value::Text(text) if text.is_empty() => Ok(None),
             Value::Text(text) => match time::parse_ms(&text) {
                 Some(ms) => Ok(Some(ms)),
-                None => Err(self.wrong("a time such as 2026-03-29T12:00:00Z", &Value::Text(text), seen)),
+                None => Err(self.wrong(
+                    "a time such as 2026-03-29T12:00:00Z",
+                    &Value::Text(text),
+                    seen,
+                )),
             },
             other => match other.as_f64() {
                 Some(n) if n.abs() >= MILLISECONDS_FROM => Ok(Some(n as i64)),
@@ -118,8 +129,17 @@ impl Rule {
     }
 
     fn wrong(&self, expected: &str, found: &Value, seen: &Seen<'_>) -> Fault {
-        let message = format!("{} gives {} where {expected} is needed", self.program.source(), found.kind());
-        self.place.fault("wrong-type", seen.message.topic, message, "change the expression, or what the device sends")
+        let message = format!(
+            "{} gives {} where {expected} is needed",
+            self.program.source(),
+            found.kind()
+        );
+        self.place.fault(
+            "wrong-type",
+            seen.message.topic,
+            message,
+            "change the expression, or what the device sends",
+        )
     }
 
     /// What the message lacks, if anything.
@@ -128,22 +148,38 @@ impl Rule {
             return Some(fault);
         }
         let source = self.program.source();
-        let message = format!("the message has no {}, which {source} needs", absent(source, seen)?);
-        let remedy = "send the field, or guard it with has(…) in the expression if it may be absent";
-        Some(self.place.fault("missing-field", seen.message.topic, message, remedy))
+        let message = format!(
+            "the message has no {}, which {source} needs",
+            absent(source, seen)?
+        );
+        let remedy =
+            "send the field, or guard it with has(…) in the expression if it may be absent";
+        Some(
+            self.place
+                .fault("missing-field", seen.message.topic, message, remedy),
+        )
     }
 
     /// The payload looks like JSON, is none, and the expression needs it.
     fn broken_json(&self, seen: &Seen<'_>) -> Option<Fault> {
         let bytes = &**seen.message.payload;
         let first = bytes.iter().find(|b| !b.is_ascii_whitespace())?;
-        let needs = self.program.members().iter().any(|name| &**name == "payload");
+        let needs = self
+            .program
+            .members()
+            .iter()
+            .any(|name| &**name == "payload");
         if !needs || !matches!(first, b'{' | b'[') {
             return None;
         }
         let error = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).err()?;
         let message = format!("the payload is not JSON: {error}");
-        let mut fault = self.place.fault("malformed-json", seen.message.topic, message, "send JSON, or map the payload as text");
+        let mut fault = self.place.fault(
+            "malformed-json",
+            seen.message.topic,
+            message,
+            "send JSON, or map the payload as text",
+        );
         fault.line = u32::try_from(error.line()).unwrap_or(u32::MAX);
         fault.column = u32::try_from(error.column()).unwrap_or(u32::MAX);
         Some(fault)
@@ -153,17 +189,26 @@ impl Rule {
 /// The first `payload.a.b` or `properties.a` in a source that the message does not have, and that no
 /// `has(…)` guards.
 fn absent(source: &str, seen: &Seen<'_>) -> Option<String> {
-    for (root, value) in [("payload", seen.payload().clone()), ("properties", seen.properties())] {
+    for (root, value) in [
+        ("payload", seen.payload().clone()),
+        ("properties", seen.properties()),
+    ] {
         for (start, _) in source.match_indices(root) {
             let (before, after) = source.split_at_checked(start)?;
             if before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.') {
                 continue;
             }
-            let Some(path) = path(root, after.get(root.len()..)?, &value) else { continue };
-            let guarded = source.match_indices(&format!("has({path}")).any(|(i, guard)| {
-                let next = source.get(i + guard.len()..).and_then(|rest| rest.chars().next());
-                matches!(next, Some(')' | '.'))
-            });
+            let Some(path) = path(root, after.get(root.len()..)?, &value) else {
+                continue;
+            };
+            let guarded = source
+                .match_indices(&format!("has({path}"))
+                .any(|(i, guard)| {
+                    let next = source
+                        .get(i + guard.len()..)
+                        .and_then(|rest| rest.chars().next());
+                    matches!(next, Some(')' | '.'))
+                });
             if !guarded {
                 return Some(path);
             }
@@ -176,7 +221,9 @@ fn absent(source: &str, seen: &Seen<'_>) -> Option<String> {
 fn path(root: &str, mut tail: &str, value: &Value) -> Option<String> {
     let (mut at, mut path) = (value, root.to_owned());
     while let Some(rest) = tail.strip_prefix('.') {
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
         let (name, next) = rest.split_at_checked(end)?;
         if name.is_empty() || next.starts_with('(') {
             return None;
@@ -195,11 +242,16 @@ fn path(root: &str, mut tail: &str, value: &Value) -> Option<String> {
 /// A double that is a whole number as one: what JSON makes of `7` is no longer to be seen.
 pub fn whole(value: Value) -> Value {
     match value {
-        Value::Double(n) if n.fract() == 0.0 && n.abs() <= 9_007_199_254_740_992.0 => Value::Int(n as i64),
-        Value::Array(items) => Value::Array(items.iter().cloned().map(whole).collect()),
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), whole(value.clone()))).collect())
+        Value::Double(n) if n.fract() == 0.0 && n.abs() <= 9_007_199_254_740_992.0 => {
+            Value::Int(n as i64)
         }
+        Value::Array(items) => Value::Array(items.iter().cloned().map(whole).collect()),
+        Value::Object(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), whole(value.clone())))
+                .collect(),
+        ),
         other => other,
     }
 }
@@ -231,7 +283,12 @@ impl Twin {
         };
         match gemelli_model::id::check(&id) {
             Ok(()) => Ok(id),
-            Err(why) => Err(place.fault("wrong-type", seen.message.topic, why.to_string(), "map to another id")),
+            Err(why) => Err(place.fault(
+                "wrong-type",
+                seen.message.topic,
+                why.to_string(),
+                "map to another id",
+            )),
         }
     }
 }

@@ -16,7 +16,10 @@ enum Part {
 
 impl Template {
     /// Compiles a text; none if it names something in braces that is no capture.
-    pub fn new<'a>(text: &str, captures: impl Iterator<Item = &'a Arc<str>> + Clone) -> Option<Self> {
+    pub fn new<'a>(
+        text: &str,
+        captures: impl Iterator<Item = &'a Arc<str>> + Clone,
+    ) -> Option<Self> {
         let mut parts = Vec::new();
         let mut left = text;
         while let Some((before, rest)) = left.split_once('{') {
@@ -32,16 +35,19 @@ impl Template {
 
     /// Whether it names a capture at all.
     pub fn captures(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Capture(_)))
+        self.parts
+            .iter()
+            .any(|part| matches!(part, Part::Capture(_)))
     }
 
     /// The text with the captures put in.
     pub fn fill(&self, captures: &[(Arc<str>, &str)]) -> String {
         let parts = self.parts.iter().map(|part| match part {
             Part::Text(text) => &**text,
-            Part::Capture(name) => {
-                captures.iter().find(|(known, _)| known == name).map_or("", |(_, text)| text)
-            }
+            Part::Capture(name) => captures
+                .iter()
+                .find(|(known, _)| known == name)
+                .map_or("", |(_, text)| text),
         });
         parts.collect()
     }

@@ -43,15 +43,31 @@ fn mapping(text: &str) -> Mapping {
 
 fn map(mapping: &Mapping, topic: &str, payload: &str, properties: &[(&str, &str)]) -> String {
     let payload = Bytes::copy_from_slice(payload.as_bytes());
-    match mapping.map(Message { topic, payload: &payload, properties, now_ms: 0 }) {
-        Ok(Mapped { event: None, presence: None }) => "nothing".into(),
+    match mapping.map(Message {
+        topic,
+        payload: &payload,
+        properties,
+        now_ms: 0,
+    }) {
+        Ok(Mapped {
+            event: None,
+            presence: None,
+        }) => "nothing".into(),
         Ok(Mapped { event: Some(e), .. }) => {
-            let time = e.time_ms.map(time::format_ms).unwrap_or_else(|| "none".into());
+            let time = e
+                .time_ms
+                .map(time::format_ms)
+                .unwrap_or_else(|| "none".into());
             let payload = String::from_utf8(e.payload.to_vec()).unwrap();
             let id = e.id.unwrap_or_else(|| "none".into());
-            format!("{} {} {} id {id} time {time} {payload}", e.category, e.interface, e.twin)
+            format!(
+                "{} {} {} id {id} time {time} {payload}",
+                e.category, e.interface, e.twin
+            )
         }
-        Ok(Mapped { presence: Some(p), .. }) => format!("{} connected {}", p.twin, p.connected),
+        Ok(Mapped {
+            presence: Some(p), ..
+        }) => format!("{} connected {}", p.twin, p.connected),
         Err(fault) => format!("{}: {fault}; {}", fault.code, fault.remedy),
     }
 }
@@ -70,14 +86,30 @@ fn messages_of_foreign_topics_become_events() {
             r#"{"CO":800,"PM25":null,"at":1488294000,"seq":41}"#,
             r##"real station station-7 id 7#41 time 2017-02-28T15:00:00Z {"co":0.8,"place":"7","source":7}"##,
         ),
-        ("raw/lamp/a/b", r#"{"device": 12, "x":1.50}"#, r#"virtual lamp 12 id none time none {"device": 12, "x":1.50}"#),
-        ("value/t1", "23.5", r#"real thermometer t1 id none time none {"temperature":23.5}"#),
-        ("value/t1", "warm", r#"real thermometer t1 id none time none {"temperature":"warm"}"#),
+        (
+            "raw/lamp/a/b",
+            r#"{"device": 12, "x":1.50}"#,
+            r#"virtual lamp 12 id none time none {"device": 12, "x":1.50}"#,
+        ),
+        (
+            "value/t1",
+            "23.5",
+            r#"real thermometer t1 id none time none {"temperature":23.5}"#,
+        ),
+        (
+            "value/t1",
+            "warm",
+            r#"real thermometer t1 id none time none {"temperature":"warm"}"#,
+        ),
         ("sensors/7/online", "yes", "station-7 connected true"),
         ("sensors/7/online", "no", "station-7 connected false"),
         ("sensors/7", "{}", "nothing"),
     ] {
-        assert_eq!(map(&mapping, topic, payload, &[]), wanted, "{topic} {payload}");
+        assert_eq!(
+            map(&mapping, topic, payload, &[]),
+            wanted,
+            "{topic} {payload}"
+        );
     }
     let properties = [("ce-id", "t1#1"), ("ce-time", "2026-01-01T00:00:00Z")];
     assert_eq!(
@@ -133,7 +165,10 @@ spec:
 "#;
     let manifests = manifest::parse(text).into_result().unwrap();
     let faults = Mapping::of_manifests(&[manifest::to_value(&manifests[0])]).unwrap_err();
-    let found: Vec<_> = faults.iter().map(|f| format!("{} {}", f.code, f.pointer)).collect();
+    let found: Vec<_> = faults
+        .iter()
+        .map(|f| format!("{} {}", f.code, f.pointer))
+        .collect();
     assert_eq!(
         found,
         [
@@ -147,12 +182,18 @@ spec:
 
 #[test]
 fn the_examples_connections_compile() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/beijing/connection.yaml");
+    let root = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../examples/beijing/connection.yaml"
+    );
     let mapping = mapping(&std::fs::read_to_string(root).unwrap());
     let row = r#"{"timestamp":"2016-03-01T00:00:00Z","pm2_5":"7","pm10":"","co":"300","o3":"85","so2":"3","no2":"7","temp":"-2.3","dewp":"-19.7","pres":"1021","rain":"0","wind_speed":"0.5","wind_dir":""}"#;
     let wanted = "real beijing-station beijing-station-Dongsi id Dongsi#404664 time 2016-03-01T00:00:00Z \
         {\"PM25Density\":7,\"CODensity\":0.261";
     let found = map(&mapping, "beijing/Dongsi/air", row, &[]);
     assert!(found.starts_with(wanted), "{found}");
-    assert!(!found.contains("PM10Density") && !found.contains("windDirection"), "{found}");
+    assert!(
+        !found.contains("PM10Density") && !found.contains("windDirection"),
+        "{found}"
+    );
 }

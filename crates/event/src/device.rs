@@ -49,15 +49,28 @@ impl<'a> Attributes<'a> {
 ///
 /// # Errors
 /// `ce-time` is not in the form of RFC 3339, or `ce-source` of a command cannot be a twin's id.
-pub fn event(topic: &Topic<'_>, payload: Bytes, attributes: Attributes<'_>) -> Result<Event, Fault> {
+pub fn event(
+    topic: &Topic<'_>,
+    payload: Bytes,
+    attributes: Attributes<'_>,
+) -> Result<Event, Fault> {
     let hints = match attributes {
-        Attributes { id: Some(_), time: Some(_), .. } => Hints::default(),
+        Attributes {
+            id: Some(_),
+            time: Some(_),
+            ..
+        } => Hints::default(),
         _ => Hints::of(&payload),
     };
     let time_ms = match attributes.time {
         Some(text) => Some(time::parse_ms(text).ok_or_else(|| {
             let message = format!("the time {text:?} is not in the form of RFC 3339");
-            Fault::at("malformed-cloudevent", "ce-time", message, "write it as 2026-03-29T12:00:00Z, or leave it out")
+            Fault::at(
+                "malformed-cloudevent",
+                "ce-time",
+                message,
+                "write it as 2026-03-29T12:00:00Z, or leave it out",
+            )
         })?),
         None => hints.time_ms(),
     };
@@ -65,7 +78,12 @@ pub fn event(topic: &Topic<'_>, payload: Bytes, attributes: Attributes<'_>) -> R
     let sender = match (&topic.command, source) {
         (Some(_), Some(source)) => {
             id::check(source).map_err(|why| {
-                Fault::at("malformed-cloudevent", "ce-source", why.to_string(), "name the twin that sends the command")
+                Fault::at(
+                    "malformed-cloudevent",
+                    "ce-source",
+                    why.to_string(),
+                    "name the twin that sends the command",
+                )
             })?;
             Some(TwinId::from(source))
         }
@@ -75,7 +93,10 @@ pub fn event(topic: &Topic<'_>, payload: Bytes, attributes: Attributes<'_>) -> R
         category: topic.category,
         interface: InterfaceId::new(&*topic.interface),
         twin: TwinId::new(&*topic.twin),
-        command: topic.command.as_ref().map(|name| CommandName { name: (&**name).into(), sender }),
+        command: topic.command.as_ref().map(|name| CommandName {
+            name: (&**name).into(),
+            sender,
+        }),
         source: source.map(Into::into),
         id: attributes.id.or(hints.id.as_deref()).map(Into::into),
         time_ms: time_ms.filter(|ms| *ms >= EARLIEST_MS),
@@ -144,11 +165,18 @@ mod tests {
     fn read(topic: &str, payload: &str, properties: &[(&str, &str)]) -> String {
         let topic = Topic::parse(topic).unwrap().unwrap();
         let attributes = Attributes::of(properties.iter().copied());
-        match event(&topic, Bytes::copy_from_slice(payload.as_bytes()), attributes) {
+        match event(
+            &topic,
+            Bytes::copy_from_slice(payload.as_bytes()),
+            attributes,
+        ) {
             Ok(e) => {
                 let time = e.time_ms.map(time::format_ms);
                 let sender = e.command.and_then(|c| c.sender);
-                format!("{} id {:?} time {time:?} source {:?} sender {sender:?}", e.twin, e.id, e.source)
+                format!(
+                    "{} id {:?} time {time:?} source {:?} sender {sender:?}",
+                    e.twin, e.id, e.source
+                )
             }
             Err(fault) => format!("{}: {fault}", fault.code),
         }
@@ -158,7 +186,12 @@ mod tests {
     fn ids_and_times_come_from_properties_else_from_the_payload() {
         let (real, command) = ("ktwin/real/pole/p1", "ktwin/command/nb/nb1/update");
         for (topic, payload, properties, wanted) in [
-            (real, "{}", &[][..], "p1 id None time None source None sender None"),
+            (
+                real,
+                "{}",
+                &[][..],
+                "p1 id None time None source None sender None",
+            ),
             (
                 real,
                 r#"{"ceId":"d#1","timestamp":"2026-01-01T00:00:00Z","x":{"y":[1]}}"#,
@@ -168,7 +201,11 @@ mod tests {
             (
                 real,
                 r#"{"ceId":"d#1","timestamp":"2026-01-01T00:00:00Z"}"#,
-                &[("ce-id", "e#2"), ("ce-time", "2026-02-01T00:00:00Z"), ("ce-source", "p1")],
+                &[
+                    ("ce-id", "e#2"),
+                    ("ce-time", "2026-02-01T00:00:00Z"),
+                    ("ce-source", "p1"),
+                ],
                 r#"p1 id Some("e#2") time Some("2026-02-01T00:00:00Z") source None sender None"#,
             ),
             (
@@ -177,10 +214,30 @@ mod tests {
                 &[],
                 r#"p1 id None time Some("2026-01-01T00:00:00Z") source None sender None"#,
             ),
-            (real, r#"{"timestamp":"0001-01-01T00:00:00Z"}"#, &[], "p1 id None time None source None sender None"),
-            (real, "not json", &[], "p1 id None time None source None sender None"),
-            (real, "{}", &[("ce-time", "noon")], "malformed-cloudevent: the time \"noon\" is not in the form of RFC 3339 at ce-time"),
-            (command, "{}", &[("ce-source", "p1")], r#"nb1 id None time None source Some("p1") sender Some("p1")"#),
+            (
+                real,
+                r#"{"timestamp":"0001-01-01T00:00:00Z"}"#,
+                &[],
+                "p1 id None time None source None sender None",
+            ),
+            (
+                real,
+                "not json",
+                &[],
+                "p1 id None time None source None sender None",
+            ),
+            (
+                real,
+                "{}",
+                &[("ce-time", "noon")],
+                "malformed-cloudevent: the time \"noon\" is not in the form of RFC 3339 at ce-time",
+            ),
+            (
+                command,
+                "{}",
+                &[("ce-source", "p1")],
+                r#"nb1 id None time None source Some("p1") sender Some("p1")"#,
+            ),
         ] {
             assert_eq!(read(topic, payload, properties), wanted, "{payload}");
         }

@@ -15,7 +15,9 @@ pub const PARTITIONS: usize = 64;
 pub type Seq = u64;
 
 /// One of the [`PARTITIONS`] partitions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Partition(u8);
 
@@ -47,7 +49,9 @@ impl Partition {
 }
 
 /// Where a record stands in its partition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Position {
     /// The partition.
     pub partition: Partition,

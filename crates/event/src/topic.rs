@@ -56,11 +56,20 @@ impl<'a> Topic<'a> {
             Some('.') if !rest.contains('/') => '.',
             _ => return Ok(None),
         };
-        let fault = |what: String, remedy: String| Malformed { topic: short(topic), what, remedy };
+        let fault = |what: String, remedy: String| Malformed {
+            topic: short(topic),
+            what,
+            remedy,
+        };
         let shape = |command: bool| {
             let tail = if command { ["", "<command>"] } else { ["", ""] };
-            let last = if command { separator.to_string() } else { String::new() };
-            let levels = [ROOT, "<category>", "<interface>", "<instance>"].join(&separator.to_string());
+            let last = if command {
+                separator.to_string()
+            } else {
+                String::new()
+            };
+            let levels =
+                [ROOT, "<category>", "<interface>", "<instance>"].join(&separator.to_string());
             format!("write {levels}{last}{}", tail.concat())
         };
         let mut levels = rest.get(1..).unwrap_or_default().split(separator);
@@ -75,7 +84,9 @@ impl<'a> Topic<'a> {
         };
         let is_command = category == Category::Command;
         let mut level = |name: &str| {
-            let raw = levels.next().ok_or_else(|| fault(format!("the {name} is missing"), shape(is_command)))?;
+            let raw = levels
+                .next()
+                .ok_or_else(|| fault(format!("the {name} is missing"), shape(is_command)))?;
             decode(raw).map_err(|what| {
                 let remedy = "percent-encode / + # and % in ids, for example %2F for a slash";
                 fault(format!("the {name} {raw:?} {what}"), remedy.into())
@@ -83,10 +94,19 @@ impl<'a> Topic<'a> {
         };
         let interface = level("interface")?;
         let twin = level("instance")?;
-        let command = if is_command { Some(level("command")?) } else { None };
+        let command = if is_command {
+            Some(level("command")?)
+        } else {
+            None
+        };
         match levels.next() {
             Some(_) => Err(fault("it has too many levels".into(), shape(is_command))),
-            None => Ok(Some(Self { category, interface, twin, command })),
+            None => Ok(Some(Self {
+                category,
+                interface,
+                twin,
+                command,
+            })),
         }
     }
 
@@ -96,7 +116,10 @@ impl<'a> Topic<'a> {
             category: event.category,
             interface: Cow::Borrowed(event.interface.as_str()),
             twin: Cow::Borrowed(event.twin.as_str()),
-            command: event.command.as_ref().map(|command| Cow::Borrowed(&*command.name)),
+            command: event
+                .command
+                .as_ref()
+                .map(|command| Cow::Borrowed(&*command.name)),
         }
     }
 
@@ -116,7 +139,14 @@ impl<'a> Topic<'a> {
         out.push_str(ROOT);
         out.push(separator);
         out.push_str(self.category.as_str());
-        for level in [Some(&self.interface), Some(&self.twin), self.command.as_ref()].into_iter().flatten() {
+        for level in [
+            Some(&self.interface),
+            Some(&self.twin),
+            self.command.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        {
             out.push(separator);
             encode(level, separator, out);
         }
@@ -139,7 +169,12 @@ fn decode(level: &str) -> Result<Cow<'_, str>, String> {
     }
     let text = if level.contains('%') {
         let rest = |tail: &[u8]| matches!(tail, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
-        if level.as_bytes().split(|b| *b == b'%').skip(1).any(|tail| !rest(tail)) {
+        if level
+            .as_bytes()
+            .split(|b| *b == b'%')
+            .skip(1)
+            .any(|tail| !rest(tail))
+        {
             return Err("holds a % without two hexadecimal digits".into());
         }
         let decoded = percent_encoding::percent_decode_str(level).decode_utf8();
@@ -184,7 +219,11 @@ mod tests {
         match Topic::parse(topic) {
             Ok(None) => "another topic".into(),
             Ok(Some(t)) => {
-                let command = t.command.as_deref().map(|c| format!(" command {c}")).unwrap_or_default();
+                let command = t
+                    .command
+                    .as_deref()
+                    .map(|c| format!(" command {c}"))
+                    .unwrap_or_default();
                 format!("{} of {} twin {}{command}", t.category, t.interface, t.twin)
             }
             Err(e) => format!("{}; {}", e.what, e.remedy),
@@ -196,26 +235,68 @@ mod tests {
         for (topic, wanted) in [
             ("ktwin/real/pole/pole-1", "real of pole twin pole-1"),
             ("ktwin.real.pole.pole-1", "real of pole twin pole-1"),
-            ("ktwin/virtual/dtmi:city:Device;1/d.1", "virtual of dtmi:city:Device;1 twin d.1"),
-            ("ktwin/command/pole/pole-1/update", "command of pole twin pole-1 command update"),
-            ("ktwin.command.pole.pole-1.update", "command of pole twin pole-1 command update"),
+            (
+                "ktwin/virtual/dtmi:city:Device;1/d.1",
+                "virtual of dtmi:city:Device;1 twin d.1",
+            ),
+            (
+                "ktwin/command/pole/pole-1/update",
+                "command of pole twin pole-1 command update",
+            ),
+            (
+                "ktwin.command.pole.pole-1.update",
+                "command of pole twin pole-1 command update",
+            ),
             ("ktwin/store/a%2Fb/%25%2B%23", "store of a/b twin %+#"),
             ("ktwin.real.pole.pole%2E1", "real of pole twin pole.1"),
             ("sensors/7/aq", "another topic"),
             ("ktwins/real/a/b", "another topic"),
             ("ktwin", "another topic"),
             ("ktwin.org/real", "another topic"),
-            ("ktwin/reel/a/b", "\"reel\" is no category; did you mean real?"),
-            ("ktwin/", "\"\" is no category; use one of real, virtual, command, store"),
-            ("ktwin/real/a", "the instance is missing; write ktwin/<category>/<interface>/<instance>"),
-            ("ktwin/real/a/", "the instance \"\" is empty; percent-encode / + # and % in ids, for example %2F for a slash"),
-            ("ktwin/real/a/b/c", "it has too many levels; write ktwin/<category>/<interface>/<instance>"),
-            ("ktwin.real.a.b.c", "it has too many levels; write ktwin.<category>.<interface>.<instance>"),
-            ("ktwin/command/a/b", "the command is missing; write ktwin/<category>/<interface>/<instance>/<command>"),
-            ("ktwin/real/a/100%", "the instance \"100%\" holds a % without two hexadecimal digits; percent-encode / + # and % in ids, for example %2F for a slash"),
-            ("ktwin/real/a/%FF", "the instance \"%FF\" is not UTF-8 once decoded; percent-encode / + # and % in ids, for example %2F for a slash"),
-            ("ktwin/real/a/+", "the instance \"+\" holds a wildcard; percent-encode / + # and % in ids, for example %2F for a slash"),
-            ("ktwin/real/a/%00", "the instance \"%00\" cannot be used: an identifier holds no control characters, this one has U+0000; percent-encode / + # and % in ids, for example %2F for a slash"),
+            (
+                "ktwin/reel/a/b",
+                "\"reel\" is no category; did you mean real?",
+            ),
+            (
+                "ktwin/",
+                "\"\" is no category; use one of real, virtual, command, store",
+            ),
+            (
+                "ktwin/real/a",
+                "the instance is missing; write ktwin/<category>/<interface>/<instance>",
+            ),
+            (
+                "ktwin/real/a/",
+                "the instance \"\" is empty; percent-encode / + # and % in ids, for example %2F for a slash",
+            ),
+            (
+                "ktwin/real/a/b/c",
+                "it has too many levels; write ktwin/<category>/<interface>/<instance>",
+            ),
+            (
+                "ktwin.real.a.b.c",
+                "it has too many levels; write ktwin.<category>.<interface>.<instance>",
+            ),
+            (
+                "ktwin/command/a/b",
+                "the command is missing; write ktwin/<category>/<interface>/<instance>/<command>",
+            ),
+            (
+                "ktwin/real/a/100%",
+                "the instance \"100%\" holds a % without two hexadecimal digits; percent-encode / + # and % in ids, for example %2F for a slash",
+            ),
+            (
+                "ktwin/real/a/%FF",
+                "the instance \"%FF\" is not UTF-8 once decoded; percent-encode / + # and % in ids, for example %2F for a slash",
+            ),
+            (
+                "ktwin/real/a/+",
+                "the instance \"+\" holds a wildcard; percent-encode / + # and % in ids, for example %2F for a slash",
+            ),
+            (
+                "ktwin/real/a/%00",
+                "the instance \"%00\" cannot be used: an identifier holds no control characters, this one has U+0000; percent-encode / + # and % in ids, for example %2F for a slash",
+            ),
         ] {
             assert_eq!(read(topic), wanted, "{topic}");
         }
@@ -229,8 +310,14 @@ mod tests {
             twin: "50% of a/b #1+".into(),
             command: Some("go".into()),
         };
-        assert_eq!(topic.to_string(), "ktwin/command/a.b/50%25 of a%2Fb %231%2B/go");
-        assert_eq!(topic.dotted(), "ktwin.command.a%2Eb.50%25 of a%2Fb %231%2B.go");
+        assert_eq!(
+            topic.to_string(),
+            "ktwin/command/a.b/50%25 of a%2Fb %231%2B/go"
+        );
+        assert_eq!(
+            topic.dotted(),
+            "ktwin.command.a%2Eb.50%25 of a%2Fb %231%2B.go"
+        );
         for text in [topic.to_string(), topic.dotted()] {
             assert_eq!(Topic::parse(&text).unwrap(), Some(topic.clone()));
         }

@@ -12,14 +12,13 @@ mod interface;
 #[cfg(test)]
 mod tests;
 
-pub use gaps::Warning;
 pub(crate) use gaps::Gaps;
+pub use gaps::Warning;
 
 use crate::{
     Value,
     manifest::{
-        Kind,
-        Manifest,
+        Kind, Manifest,
         reader::{Path, Reader, suggest},
         tree::{Node, Shape},
     },
@@ -38,24 +37,43 @@ pub(crate) fn is_ours(api_version: &str) -> bool {
 }
 
 /// Reads one resource; none if it is one of KTWIN's own parts or cannot be used.
-pub(crate) fn read(reader: &Reader, node: &Node, path: &Path<'_>, gaps: &mut Gaps) -> Option<Manifest> {
+pub(crate) fn read(
+    reader: &Reader,
+    node: &Node,
+    path: &Path<'_>,
+    gaps: &mut Gaps,
+) -> Option<Manifest> {
     let kind = text(node, "kind").unwrap_or_else(|| "".into());
     if text(node, "apiVersion").is_some_and(|version| version.starts_with(PARTS)) {
-        gaps.note(format!("KTWIN's {kind} is left out: what it sets up is part of Gemelli"), node.at);
+        gaps.note(
+            format!("KTWIN's {kind} is left out: what it sets up is part of Gemelli"),
+            node.at,
+        );
         return None;
     }
     let spec = node.field("spec");
-    let name = node.field("metadata").and_then(|metadata| text(metadata, "name"));
+    let name = node
+        .field("metadata")
+        .and_then(|metadata| text(metadata, "name"));
     let Some(name) = name.or_else(|| text(spec?, "id")) else {
         let message = format!("this {kind} has no name");
         reader.report("missing-field", node.at, path, message, "add metadata.name");
         return None;
     };
     if let Err(why) = crate::id::check(&name) {
-        reader.report("wrong-type", node.at, path, why.to_string(), "choose another name");
+        reader.report(
+            "wrong-type",
+            node.at,
+            path,
+            why.to_string(),
+            "choose another name",
+        );
         return None;
     }
-    let empty = Node { shape: Shape::Map(Vec::new()), at: node.at };
+    let empty = Node {
+        shape: Shape::Map(Vec::new()),
+        at: node.at,
+    };
     let spec = spec.unwrap_or(&empty);
     let kind = match &*kind {
         "TwinInterface" => Kind::Interface(interface::interface(name.clone(), spec, gaps)),

@@ -15,19 +15,29 @@ pub fn binary<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     body: &Bytes,
 ) -> Result<CloudEvent, Vec<Fault>> {
-    let mut found = Found { base: "", faults: Vec::new() };
+    let mut found = Found {
+        base: "",
+        faults: Vec::new(),
+    };
     let (mut id, mut source, mut kind, mut version) = (None, None, None, None);
     let (mut subject, mut time_ms, mut extensions) = (None, None, Vec::new());
     let mut any = false;
     for (name, raw) in headers {
-        let Some((prefix, attribute)) = name.split_at_checked(3) else { continue };
+        let Some((prefix, attribute)) = name.split_at_checked(3) else {
+            continue;
+        };
         if !prefix.eq_ignore_ascii_case("ce-") {
             continue;
         }
         any = true;
         let Some(text) = text(raw) else {
             let message = format!("the header {name} is not UTF-8");
-            found.faults.push(Fault::at("malformed-cloudevent", name, message, "percent-encode what is not ASCII"));
+            found.faults.push(Fault::at(
+                "malformed-cloudevent",
+                name,
+                message,
+                "percent-encode what is not ASCII",
+            ));
             continue;
         };
         let value = (!text.is_empty()).then(|| Arc::<str>::from(&*text));
@@ -43,7 +53,10 @@ pub fn binary<'a>(
     }
     if !any && found.faults.is_empty() {
         let message = "the request carries no CloudEvent: its content type is none of theirs, and it has no ce- headers";
-        let remedy = format!("send {} with an event as JSON, or ce-id, ce-source, ce-type and ce-specversion as headers", super::STRUCTURED);
+        let remedy = format!(
+            "send {} with an event as JSON, or ce-id, ce-source, ce-type and ce-specversion as headers",
+            super::STRUCTURED
+        );
         return Err(vec![Fault::at("malformed-cloudevent", "", message, remedy)]);
     }
     found.version(version.as_deref());
@@ -75,7 +88,9 @@ pub fn binary<'a>(
 fn text(raw: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(raw).ok()?.trim();
     if text.contains('%') {
-        percent_encoding::percent_decode_str(text).decode_utf8().ok()
+        percent_encoding::percent_decode_str(text)
+            .decode_utf8()
+            .ok()
     } else {
         Some(Cow::Borrowed(text))
     }

@@ -39,13 +39,23 @@ impl Fault {
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { code, message: message.into(), remedy: remedy.into(), pointer: pointer.into(), line: 0, column: 0 }
+        Self {
+            code,
+            message: message.into(),
+            remedy: remedy.into(),
+            pointer: pointer.into(),
+            line: 0,
+            column: 0,
+        }
     }
 
     /// The body is not JSON, or not JSON of the right shape.
     pub(super) fn json(error: &serde_json::Error, what: &str) -> Self {
         let (code, message) = if error.is_data() {
-            ("malformed-cloudevent", format!("{what} was expected: {error}"))
+            (
+                "malformed-cloudevent",
+                format!("{what} was expected: {error}"),
+            )
         } else {
             ("malformed-json", format!("the body is not JSON: {error}"))
         };

@@ -55,28 +55,52 @@ impl<'a> Kind<'a> {
     /// # Errors
     /// It has another form.
     pub fn parse(text: &'a str) -> Result<Self, Fault> {
-        let fault = |message: String, remedy: String| Fault::at("malformed-cloudevent", "/type", message, remedy);
-        let form = "write ktwin.<category>.<interface>, for commands ktwin.command.<interface>.<command>";
-        let Some(rest) = text.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('.')) else {
-            return Err(fault(format!("the type {text:?} does not begin with {ROOT}."), form.into()));
+        let fault = |message: String, remedy: String| {
+            Fault::at("malformed-cloudevent", "/type", message, remedy)
+        };
+        let form =
+            "write ktwin.<category>.<interface>, for commands ktwin.command.<interface>.<command>";
+        let Some(rest) = text
+            .strip_prefix(ROOT)
+            .and_then(|rest| rest.strip_prefix('.'))
+        else {
+            return Err(fault(
+                format!("the type {text:?} does not begin with {ROOT}."),
+                form.into(),
+            ));
         };
         let (word, rest) = rest.split_once('.').unwrap_or((rest, ""));
         let Ok(category) = word.parse::<Category>() else {
             let near = nearest::name(word, Category::ALL.map(Category::as_str));
             let remedy = near.map_or(form.into(), |near| format!("did you mean {near}?"));
-            return Err(fault(format!("{word:?} in the type {text:?} is no category"), remedy));
+            return Err(fault(
+                format!("{word:?} in the type {text:?} is no category"),
+                remedy,
+            ));
         };
         let (interface, command) = match category {
             Category::Command => match rest.rsplit_once('.') {
                 Some((interface, command)) if !command.is_empty() => (interface, Some(command)),
-                _ => return Err(fault(format!("the type {text:?} names no command"), form.into())),
+                _ => {
+                    return Err(fault(
+                        format!("the type {text:?} names no command"),
+                        form.into(),
+                    ));
+                }
             },
             _ => (rest, None),
         };
         let decoded = percent_encoding::percent_decode_str(interface).decode_utf8();
         match decoded {
-            Ok(interface) if id::check(&interface).is_ok() => Ok(Self { category, interface, command }),
-            _ => Err(fault(format!("the type {text:?} names no interface"), form.into())),
+            Ok(interface) if id::check(&interface).is_ok() => Ok(Self {
+                category,
+                interface,
+                command,
+            }),
+            _ => Err(fault(
+                format!("the type {text:?} names no interface"),
+                form.into(),
+            )),
         }
     }
 
@@ -103,22 +127,44 @@ impl CloudEvent {
     pub fn events(&self, graph: &dyn Graph) -> Result<Vec<Event>, Fault> {
         let kind = Kind::parse(&self.kind)?;
         if !self.is_json() {
-            let message = format!("the data of a twin's event is JSON, not {}", self.content_type.as_deref().unwrap_or_default());
-            return Err(Fault::at("malformed-cloudevent", "/datacontenttype", message, "send JSON as application/json"));
+            let message = format!(
+                "the data of a twin's event is JSON, not {}",
+                self.content_type.as_deref().unwrap_or_default()
+            );
+            return Err(Fault::at(
+                "malformed-cloudevent",
+                "/datacontenttype",
+                message,
+                "send JSON as application/json",
+            ));
         }
-        for (name, text) in [("/source", Some(&self.source)), ("/subject", self.subject.as_ref())] {
+        for (name, text) in [
+            ("/source", Some(&self.source)),
+            ("/subject", self.subject.as_ref()),
+        ] {
             if let Some(Err(why)) = text.map(|text| id::check(text)) {
-                return Err(Fault::at("malformed-cloudevent", name, why.to_string(), "name the twin"));
+                return Err(Fault::at(
+                    "malformed-cloudevent",
+                    name,
+                    why.to_string(),
+                    "name the twin",
+                ));
             }
         }
         let (receivers, sender) = self.ends(&kind, graph)?;
         let interface = InterfaceId::new(&*kind.interface);
-        let payload = self.data.clone().unwrap_or_else(|| Bytes::from_static(b"{}"));
+        let payload = self
+            .data
+            .clone()
+            .unwrap_or_else(|| Bytes::from_static(b"{}"));
         let several = receivers.len() > 1;
         let events = receivers.into_iter().map(|twin| Event {
             category: kind.category,
             interface: interface.clone(),
-            command: kind.command.map(|name| CommandName { name: name.into(), sender: sender.clone() }),
+            command: kind.command.map(|name| CommandName {
+                name: name.into(),
+                sender: sender.clone(),
+            }),
             source: (twin.as_str() != &*self.source).then(|| self.source.clone()),
             id: match kind.category {
                 Category::Store => None,
@@ -134,13 +180,23 @@ impl CloudEvent {
     }
 
     /// The twins that the event is for, and for commands the one that sends it.
-    fn ends(&self, kind: &Kind<'_>, graph: &dyn Graph) -> Result<(Vec<TwinId>, Option<TwinId>), Fault> {
+    fn ends(
+        &self,
+        kind: &Kind<'_>,
+        graph: &dyn Graph,
+    ) -> Result<(Vec<TwinId>, Option<TwinId>), Fault> {
         let source = || TwinId::new(self.source.clone());
         let known = |twin: &str| graph.is_a(twin, &kind.interface).is_some();
         // A subject that is no twin, beside a source that is one, is somebody's own remark.
-        let subject = self.subject.as_ref().filter(|subject| known(subject) || !known(&self.source));
+        let subject = self
+            .subject
+            .as_ref()
+            .filter(|subject| known(subject) || !known(&self.source));
         let Some(command) = kind.command else {
-            return Ok((vec![subject.map_or_else(source, |s| TwinId::new(s.clone()))], None));
+            return Ok((
+                vec![subject.map_or_else(source, |s| TwinId::new(s.clone()))],
+                None,
+            ));
         };
         if let Some(subject) = subject {
             return Ok((vec![TwinId::new(subject.clone())], Some(source())));
@@ -164,7 +220,10 @@ impl CloudEvent {
     /// the event's place in the log makes it stable.
     pub fn of(event: &Event, fallback_id: impl FnOnce() -> Arc<str>) -> Self {
         let twin: Arc<str> = event.twin.as_str().into();
-        let sender = event.command.as_ref().and_then(|command| command.sender.as_ref());
+        let sender = event
+            .command
+            .as_ref()
+            .and_then(|command| command.sender.as_ref());
         let source = match (&event.source, sender) {
             (Some(source), _) => source.clone(),
             (None, Some(sender)) => sender.as_str().into(),

@@ -19,7 +19,8 @@ pub const MAX_BATCH: usize = 4_096;
 /// # Errors
 /// Everything that is wrong with it.
 pub fn structured(body: &[u8]) -> Result<CloudEvent, Vec<Fault>> {
-    let members = serde_json::from_slice(body).map_err(|e| vec![Fault::json(&e, "an event as an object")])?;
+    let members =
+        serde_json::from_slice(body).map_err(|e| vec![Fault::json(&e, "an event as an object")])?;
     event(members, "")
 }
 
@@ -31,8 +32,16 @@ pub fn batch(body: &[u8]) -> Result<Vec<CloudEvent>, Vec<Fault>> {
     let all: Vec<Members> =
         serde_json::from_slice(body).map_err(|e| vec![Fault::json(&e, "a list of events")])?;
     if all.len() > MAX_BATCH {
-        let message = format!("the batch has {} events, at most {MAX_BATCH} are taken at once", all.len());
-        return Err(vec![Fault::at("limit-reached", "", message, "send it in parts")]);
+        let message = format!(
+            "the batch has {} events, at most {MAX_BATCH} are taken at once",
+            all.len()
+        );
+        return Err(vec![Fault::at(
+            "limit-reached",
+            "",
+            message,
+            "send it in parts",
+        )]);
     }
     let mut events = Vec::with_capacity(all.len());
     let mut faults = Vec::new();
@@ -42,7 +51,11 @@ pub fn batch(body: &[u8]) -> Result<Vec<CloudEvent>, Vec<Fault>> {
             Err(found) => faults.extend(found),
         }
     }
-    if faults.is_empty() { Ok(events) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(events)
+    } else {
+        Err(faults)
+    }
 }
 
 /// The members of an object with their JSON as it came.
@@ -71,7 +84,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 }
 
 fn event(members: Members<'_>, base: &str) -> Result<CloudEvent, Vec<Fault>> {
-    let mut found = Found { base, faults: Vec::new() };
+    let mut found = Found {
+        base,
+        faults: Vec::new(),
+    };
     let (mut id, mut source, mut kind, mut version) = (None, None, None, None);
     let (mut subject, mut time_ms, mut content_type, mut data) = (None, None, None, None);
     let mut extensions = Vec::new();
@@ -86,7 +102,9 @@ fn event(members: Members<'_>, base: &str) -> Result<CloudEvent, Vec<Fault>> {
             "time" => time_ms = found.text(name, raw).and_then(|text| found.time(&text)),
             "data" => data = Some(Bytes::copy_from_slice(raw.get().as_bytes())),
             "data_base64" => data = found.text(name, raw).and_then(|text| found.bytes(&text)),
-            _ => extensions.extend(serde_json::from_str(raw.get()).map(|value: Value| (name.as_str().into(), value))),
+            _ => extensions.extend(
+                serde_json::from_str(raw.get()).map(|value: Value| (name.as_str().into(), value)),
+            ),
         }
     }
     found.version(version.as_deref());
@@ -94,9 +112,16 @@ fn event(members: Members<'_>, base: &str) -> Result<CloudEvent, Vec<Fault>> {
     let source = found.need("source", source);
     let kind = found.need("type", kind);
     match (id, source, kind) {
-        (Some(id), Some(source), Some(kind)) if found.faults.is_empty() => {
-            Ok(CloudEvent { id, source, kind, subject, time_ms, content_type, extensions, data })
-        }
+        (Some(id), Some(source), Some(kind)) if found.faults.is_empty() => Ok(CloudEvent {
+            id,
+            source,
+            kind,
+            subject,
+            time_ms,
+            content_type,
+            extensions,
+            data,
+        }),
         _ => Err(found.faults),
     }
 }
@@ -109,7 +134,12 @@ pub(super) struct Found<'a> {
 
 impl Found<'_> {
     fn fault(&mut self, code: &'static str, name: &str, message: String, remedy: &str) {
-        self.faults.push(Fault::at(code, format!("{}/{name}", self.base), message, remedy));
+        self.faults.push(Fault::at(
+            code,
+            format!("{}/{name}", self.base),
+            message,
+            remedy,
+        ));
     }
 
     /// A text; null and empty text count as absent.
@@ -133,7 +163,12 @@ impl Found<'_> {
         let read = time::parse_ms(text);
         if read.is_none() {
             let message = format!("the time {text:?} is not in the form of RFC 3339");
-            self.fault("malformed-cloudevent", "time", message, "write it as 2026-03-29T12:00:00Z, or leave it out");
+            self.fault(
+                "malformed-cloudevent",
+                "time",
+                message,
+                "write it as 2026-03-29T12:00:00Z, or leave it out",
+            );
         }
         read.filter(|ms| *ms >= EARLIEST_MS)
     }
@@ -142,7 +177,12 @@ impl Found<'_> {
         let decoded = BASE64_STANDARD.decode(text);
         if decoded.is_err() {
             let message = "data_base64 is not in the form of base64".to_owned();
-            self.fault("malformed-cloudevent", "data_base64", message, "encode it as RFC 4648 says, with padding");
+            self.fault(
+                "malformed-cloudevent",
+                "data_base64",
+                message,
+                "encode it as RFC 4648 says, with padding",
+            );
         }
         decoded.ok().map(Bytes::from)
     }
@@ -152,7 +192,12 @@ impl Found<'_> {
             Some("1.0") => {}
             Some(other) => {
                 let message = format!("CloudEvents of version {other:?} are not known");
-                self.fault("malformed-cloudevent", "specversion", message, "send version 1.0");
+                self.fault(
+                    "malformed-cloudevent",
+                    "specversion",
+                    message,
+                    "send version 1.0",
+                );
             }
             None => {
                 self.need("specversion", None);
@@ -163,7 +208,12 @@ impl Found<'_> {
     pub fn need(&mut self, name: &str, value: Option<Arc<str>>) -> Option<Arc<str>> {
         if value.is_none() {
             let message = format!("the event has no {name}");
-            self.fault("missing-field", name, message, "CloudEvents need specversion, id, source and type");
+            self.fault(
+                "missing-field",
+                name,
+                message,
+                "CloudEvents need specversion, id, source and type",
+            );
         }
         value
     }

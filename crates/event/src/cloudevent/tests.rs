@@ -7,7 +7,12 @@ use gemelli_model::TwinId;
 fn faults(faults: &[Fault]) -> String {
     let lines: Vec<_> = faults
         .iter()
-        .map(|f| format!("{} {}:{} {}: {}", f.code, f.line, f.column, f.pointer, f.message))
+        .map(|f| {
+            format!(
+                "{} {}:{} {}: {}",
+                f.code, f.line, f.column, f.pointer, f.message
+            )
+        })
         .collect();
     lines.join("\n")
 }
@@ -17,7 +22,9 @@ struct City;
 
 impl Graph for City {
     fn is_a(&self, twin: &str, interface: &str) -> Option<bool> {
-        ["pole-1", "nb-1", "nb-2"].contains(&twin).then(|| twin.starts_with(interface))
+        ["pole-1", "nb-1", "nb-2"]
+            .contains(&twin)
+            .then(|| twin.starts_with(interface))
     }
 
     fn related(&self, twin: &str, interface: &str) -> Vec<TwinId> {
@@ -47,30 +54,92 @@ fn meaning(kind: &str, source: &str, subject: Option<&str>) -> String {
                 .map(|e| {
                     let sender = e.command.as_ref().and_then(|c| c.sender.as_ref());
                     let sender = sender.map(|s| format!(" sent by {s}")).unwrap_or_default();
-                    let command = e.command.as_ref().map(|c| format!(" {}", c.name)).unwrap_or_default();
-                    let source = e.source.as_ref().map(|s| format!(" source {s}")).unwrap_or_default();
-                    let id = e.id.as_ref().map(|s| format!(" id {s}")).unwrap_or_default();
-                    format!("{}{command} for {} of {}{sender}{source}{id}", e.category, e.twin, e.interface)
+                    let command = e
+                        .command
+                        .as_ref()
+                        .map(|c| format!(" {}", c.name))
+                        .unwrap_or_default();
+                    let source = e
+                        .source
+                        .as_ref()
+                        .map(|s| format!(" source {s}"))
+                        .unwrap_or_default();
+                    let id =
+                        e.id.as_ref()
+                            .map(|s| format!(" id {s}"))
+                            .unwrap_or_default();
+                    format!(
+                        "{}{command} for {} of {}{sender}{source}{id}",
+                        e.category, e.twin, e.interface
+                    )
                 })
                 .collect();
             lines.join("\n")
         }
-        Err(fault) => format!("{}: {} at {}; {}", fault.code, fault.message, fault.pointer, fault.remedy),
+        Err(fault) => format!(
+            "{}: {} at {}; {}",
+            fault.code, fault.message, fault.pointer, fault.remedy
+        ),
     }
 }
 
 #[test]
 fn types_sources_and_subjects_have_a_meaning() {
     for (kind, source, subject, wanted) in [
-        ("ktwin.real.pole", "pole-1", None, "real for pole-1 of pole id 7"),
-        ("ktwin.real.my.pole", "pole-1", None, "real for pole-1 of my.pole id 7"),
-        ("ktwin.real.pole", "urn:gateway", Some("pole-1"), "real for pole-1 of pole source urn:gateway id 7"),
-        ("ktwin.real.pole", "pole-1", Some("a remark"), "real for pole-1 of pole id 7"),
-        ("ktwin.virtual.pole", "unknown", None, "virtual for unknown of pole id 7"),
-        ("ktwin.store.pole", "pole-1", None, "store for pole-1 of pole"),
-        ("ktwin.command.nb.update", "nb-1", None, "command update for nb-1 of nb id 7"),
-        ("ktwin.command.nb.update", "pole-1", None, "command update for nb-1 of nb sent by pole-1 source pole-1 id 7"),
-        ("ktwin.command.nb.update", "pole-1", Some("nb-2"), "command update for nb-2 of nb sent by pole-1 source pole-1 id 7"),
+        (
+            "ktwin.real.pole",
+            "pole-1",
+            None,
+            "real for pole-1 of pole id 7",
+        ),
+        (
+            "ktwin.real.my.pole",
+            "pole-1",
+            None,
+            "real for pole-1 of my.pole id 7",
+        ),
+        (
+            "ktwin.real.pole",
+            "urn:gateway",
+            Some("pole-1"),
+            "real for pole-1 of pole source urn:gateway id 7",
+        ),
+        (
+            "ktwin.real.pole",
+            "pole-1",
+            Some("a remark"),
+            "real for pole-1 of pole id 7",
+        ),
+        (
+            "ktwin.virtual.pole",
+            "unknown",
+            None,
+            "virtual for unknown of pole id 7",
+        ),
+        (
+            "ktwin.store.pole",
+            "pole-1",
+            None,
+            "store for pole-1 of pole",
+        ),
+        (
+            "ktwin.command.nb.update",
+            "nb-1",
+            None,
+            "command update for nb-1 of nb id 7",
+        ),
+        (
+            "ktwin.command.nb.update",
+            "pole-1",
+            None,
+            "command update for nb-1 of nb sent by pole-1 source pole-1 id 7",
+        ),
+        (
+            "ktwin.command.nb.update",
+            "pole-1",
+            Some("nb-2"),
+            "command update for nb-2 of nb sent by pole-1 source pole-1 id 7",
+        ),
         (
             "ktwin.command.any.update",
             "pole-1",
@@ -103,7 +172,11 @@ fn types_sources_and_subjects_have_a_meaning() {
             "malformed-cloudevent: the type \"com.example.thing\" does not begin with ktwin. at /type; write ktwin.<category>.<interface>, for commands ktwin.command.<interface>.<command>",
         ),
     ] {
-        assert_eq!(meaning(kind, source, subject), wanted, "{kind} {source} {subject:?}");
+        assert_eq!(
+            meaning(kind, source, subject),
+            wanted,
+            "{kind} {source} {subject:?}"
+        );
     }
 }
 
@@ -123,7 +196,9 @@ fn structured_events_are_read_and_written() {
 #[test]
 fn times_before_1971_and_empty_subjects_count_as_none() {
     for time in ["0001-01-01T00:00:00Z", "1970-06-01T00:00:00Z", ""] {
-        let text = format!(r#"{{"specversion":"1.0","id":"a","source":"s","type":"t","subject":"","time":"{time}"}}"#);
+        let text = format!(
+            r#"{{"specversion":"1.0","id":"a","source":"s","type":"t","subject":"","time":"{time}"}}"#
+        );
         let event = structured(text.as_bytes()).unwrap();
         assert_eq!((event.time_ms, event.subject), (None, None), "{time}");
     }
@@ -132,7 +207,10 @@ fn times_before_1971_and_empty_subjects_count_as_none() {
 #[test]
 fn faults_of_structured_events_have_a_place() {
     for (text, wanted) in [
-        ("{\"id\":", "malformed-json 1:6 : the body is not JSON: EOF while parsing a value at line 1 column 6"),
+        (
+            "{\"id\":",
+            "malformed-json 1:6 : the body is not JSON: EOF while parsing a value at line 1 column 6",
+        ),
         (
             "7",
             "malformed-cloudevent 1:1 : an event as an object was expected: invalid type: integer `7`, expected an event as an object at line 1 column 1",
@@ -153,10 +231,16 @@ fn faults_of_structured_events_have_a_place() {
 #[test]
 fn batches_are_read_whole_or_not_at_all() {
     let good = r#"{"specversion":"1.0","id":"a","source":"s","type":"t"}"#;
-    assert_eq!(batch(format!("[{good},{good}]").as_bytes()).unwrap().len(), 2);
+    assert_eq!(
+        batch(format!("[{good},{good}]").as_bytes()).unwrap().len(),
+        2
+    );
     assert_eq!(batch(b"[]").unwrap(), []);
     let bad = format!("[{good},{{\"specversion\":\"1.0\",\"id\":\"a\",\"type\":\"t\"}}]");
-    assert_eq!(faults(&batch(bad.as_bytes()).unwrap_err()), "missing-field 0:0 /1/source: the event has no source");
+    assert_eq!(
+        faults(&batch(bad.as_bytes()).unwrap_err()),
+        "missing-field 0:0 /1/source: the event has no source"
+    );
     let many = format!("[{}]", vec![good; MAX_BATCH + 1].join(","));
     assert!(faults(&batch(many.as_bytes()).unwrap_err()).starts_with("limit-reached"));
 }
@@ -179,9 +263,14 @@ fn binary_events_are_read_from_headers() {
         r#"{"specversion":"1.0","id":"a","source":"pole 1","type":"ktwin.real.pole","datacontenttype":"application/json; charset=utf-8","traceparent":"00-x","data":{"co":8}}"#
     );
     let without = read(None, headers.into_iter().skip(1), &body).unwrap_err();
-    assert_eq!(faults(&without), "missing-field 0:0 ce-id: the event has no id");
+    assert_eq!(
+        faults(&without),
+        "missing-field 0:0 ce-id: the event has no id"
+    );
     let plain = read(Some("application/json"), [], &body).unwrap_err();
-    assert!(faults(&plain).starts_with("malformed-cloudevent 0:0 : the request carries no CloudEvent"));
+    assert!(
+        faults(&plain).starts_with("malformed-cloudevent 0:0 : the request carries no CloudEvent")
+    );
 }
 
 #[test]

@@ -60,7 +60,11 @@ impl Gaps {
 
     /// Remembers where an edge leads, until all twins are known.
     pub fn edge(&mut self, interface: Option<Arc<str>>, target: &Arc<str>, at: Place) {
-        self.edges.push(Edge { interface, target: target.clone(), at });
+        self.edges.push(Edge {
+            interface,
+            target: target.clone(),
+            at,
+        });
     }
 
     /// One of KTWIN's resources was read.
@@ -77,7 +81,12 @@ impl Gaps {
         let mut warnings: Vec<Warning> = self
             .kinds
             .into_iter()
-            .map(|(message, (count, at))| Warning { message, count, line: at.line, column: at.column })
+            .map(|(message, (count, at))| Warning {
+                message,
+                count,
+                line: at.line,
+                column: at.column,
+            })
             .collect();
         warnings.sort_by_key(|warning| (warning.line, warning.column));
         warnings
@@ -85,7 +94,11 @@ impl Gaps {
 
     fn dangling(&mut self, manifests: &[Manifest]) {
         let named = |kind: fn(&Kind) -> bool| -> BTreeSet<String> {
-            manifests.iter().filter(|m| kind(&m.kind)).map(|m| m.name.to_lowercase()).collect()
+            manifests
+                .iter()
+                .filter(|m| kind(&m.kind))
+                .map(|m| m.name.to_lowercase())
+                .collect()
         };
         let twins = named(|kind| matches!(kind, Kind::Twin(_)));
         let interfaces = named(|kind| matches!(kind, Kind::Interface(_)));
@@ -96,7 +109,10 @@ impl Gaps {
             }
             let message = if interfaces.contains(&target) {
                 "a relationship ends at the name of an interface: interface and instance may be swapped; it is kept as written"
-            } else if edge.interface.is_some_and(|interface| twins.contains(&interface.to_lowercase())) {
+            } else if edge
+                .interface
+                .is_some_and(|interface| twins.contains(&interface.to_lowercase()))
+            {
                 "a relationship names a twin as its interface: interface and instance may be swapped; it is kept as written"
             } else {
                 "a relationship ends at a twin that is not in this text; it is kept, and leads nowhere until there is such a twin"
@@ -114,7 +130,9 @@ impl Gaps {
             })
             .collect();
         for (manifest, at) in manifests.iter().zip(places) {
-            let Kind::Twin(twin) = &manifest.kind else { continue };
+            let Kind::Twin(twin) = &manifest.kind else {
+                continue;
+            };
             let Some(lineage) = lineage(&interfaces, twin) else {
                 let message = format!("the interface {} is not in this text", twin.interface);
                 self.note(message, *at);
@@ -125,8 +143,17 @@ impl Gaps {
             }
             for relation in &twin.relationships {
                 let declared = lineage.iter().flat_map(|i| &i.relationships);
-                if !declared.into_iter().any(|r| r.name.eq_ignore_ascii_case(&relation.name)) {
-                    self.note(format!("{} does not declare the relationship {}", twin.interface, relation.name), *at);
+                if !declared
+                    .into_iter()
+                    .any(|r| r.name.eq_ignore_ascii_case(&relation.name))
+                {
+                    self.note(
+                        format!(
+                            "{} does not declare the relationship {}",
+                            twin.interface, relation.name
+                        ),
+                        *at,
+                    );
                 }
             }
         }
@@ -134,7 +161,10 @@ impl Gaps {
 }
 
 /// The twin's interface and its ancestors, as far as the text has them; none without the interface.
-fn lineage<'a>(interfaces: &BTreeMap<String, &'a Interface>, twin: &Twin) -> Option<Vec<&'a Interface>> {
+fn lineage<'a>(
+    interfaces: &BTreeMap<String, &'a Interface>,
+    twin: &Twin,
+) -> Option<Vec<&'a Interface>> {
     let own = *interfaces.get(&twin.interface.as_str().to_lowercase())?;
     let mut found = vec![own];
     let mut next = 0;

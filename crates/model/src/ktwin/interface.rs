@@ -10,12 +10,18 @@ use crate::{
 use std::{collections::BTreeSet, sync::Arc};
 
 pub(super) fn interface(name: Arc<str>, spec: &Node, gaps: &mut Gaps) -> Interface {
-    let mut names = Names { interface: name.clone(), taken: BTreeSet::new() };
+    let mut names = Names {
+        interface: name.clone(),
+        taken: BTreeSet::new(),
+    };
     Interface {
         id: InterfaceId::new(name),
         display_name: text(spec, "displayName"),
         description: text(spec, "description").or_else(|| text(spec, "comment")),
-        extends: text(spec, "extendsInterface").map(InterfaceId::new).into_iter().collect(),
+        extends: text(spec, "extendsInterface")
+            .map(InterfaceId::new)
+            .into_iter()
+            .collect(),
         properties: items(spec, "properties")
             .iter()
             .filter_map(|node| {
@@ -37,7 +43,13 @@ pub(super) fn interface(name: Arc<str>, spec: &Node, gaps: &mut Gaps) -> Interfa
             .filter_map(|node| {
                 let name = names.take(node, gaps)?;
                 let schema = schema(&name, node.field("schema"), gaps);
-                Some(Telemetry { name, schema, unit: None, last: true, history: true })
+                Some(Telemetry {
+                    name,
+                    schema,
+                    unit: None,
+                    last: true,
+                    history: true,
+                })
             })
             .collect(),
         commands: items(spec, "commands")
@@ -49,7 +61,11 @@ pub(super) fn interface(name: Arc<str>, spec: &Node, gaps: &mut Gaps) -> Interfa
                     (!is_empty(schema)).then(|| self::schema(&name, Some(schema), gaps))
                 };
                 let (request, response) = (part("request"), part("response"));
-                Some(Command { name, request, response })
+                Some(Command {
+                    name,
+                    request,
+                    response,
+                })
             })
             .collect(),
         relationships: items(spec, "relationships")
@@ -61,7 +77,10 @@ pub(super) fn interface(name: Arc<str>, spec: &Node, gaps: &mut Gaps) -> Interfa
         time: Clock::Accepted,
         routing: routing(spec),
         fidelity: None,
-        service: spec.field("service").filter(|node| !is_empty(node)).map(Node::value),
+        service: spec
+            .field("service")
+            .filter(|node| !is_empty(node))
+            .map(Node::value),
         ignore_case: true,
         open: true,
     }
@@ -82,7 +101,10 @@ impl Names {
         if self.taken.insert(name.to_lowercase()) {
             return Some(name);
         }
-        let message = format!("{} declares {name} more than once: the first one counts", self.interface);
+        let message = format!(
+            "{} declares {name} more than once: the first one counts",
+            self.interface
+        );
         gaps.note(message, node.at);
         None
     }
@@ -158,7 +180,8 @@ fn schema(member: &str, node: Option<&Node>, gaps: &mut Gaps) -> Schema {
         "datetime" => Schema::DateTime,
         "duration" => Schema::Duration,
         _ => {
-            let message = format!("{member} has the type {primitive}, which is no type: it takes any value");
+            let message =
+                format!("{member} has the type {primitive}, which is no type: it takes any value");
             gaps.note(message, node.at);
             Schema::Any
         }
@@ -168,7 +191,9 @@ fn schema(member: &str, node: Option<&Node>, gaps: &mut Gaps) -> Schema {
 fn object(complex: &Node, gaps: &mut Gaps) -> Schema {
     let mut fields: Vec<Field> = Vec::new();
     for node in items(complex, "fields") {
-        let Some(name) = text(node, "name") else { continue };
+        let Some(name) = text(node, "name") else {
+            continue;
+        };
         if fields.iter().all(|known| known.name != name) {
             let schema = schema(&name, node.field("schema"), gaps);
             fields.push(Field { name, schema });
@@ -176,15 +201,20 @@ fn object(complex: &Node, gaps: &mut Gaps) -> Schema {
     }
     match fields.is_empty() {
         true => Schema::Any,
-        false => Schema::Object(Object { fields: fields.into() }),
+        false => Schema::Object(Object {
+            fields: fields.into(),
+        }),
     }
 }
 
 fn enumeration(node: &Node) -> Schema {
-    let whole = text(node, "valueSchema").is_some_and(|schema| schema.eq_ignore_ascii_case("integer"));
+    let whole =
+        text(node, "valueSchema").is_some_and(|schema| schema.eq_ignore_ascii_case("integer"));
     let mut values: Vec<EnumMember> = Vec::new();
     for node in items(node, "enumValues") {
-        let Some(value) = text(node, "enumValue").or_else(|| text(node, "name")) else { continue };
+        let Some(value) = text(node, "enumValue").or_else(|| text(node, "name")) else {
+            continue;
+        };
         let name = text(node, "name").unwrap_or_else(|| value.clone());
         let value = match value.parse() {
             Ok(n) if whole => Value::Int(n),
@@ -196,7 +226,9 @@ fn enumeration(node: &Node) -> Schema {
     }
     match values.is_empty() {
         true => Schema::String,
-        false => Schema::Enum(Enum { values: values.into() }),
+        false => Schema::Enum(Enum {
+            values: values.into(),
+        }),
     }
 }
 

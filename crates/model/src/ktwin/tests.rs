@@ -196,7 +196,11 @@ spec:
 
 #[test]
 fn gaps_are_told_once_per_kind() {
-    let warnings: Vec<_> = parse(TOOL).warnings.iter().map(ToString::to_string).collect();
+    let warnings: Vec<_> = parse(TOOL)
+        .warnings
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         warnings,
         [
@@ -214,12 +218,25 @@ fn gaps_are_told_once_per_kind() {
 #[test]
 fn what_cannot_be_a_twin_is_a_problem() {
     for (text, wanted) in [
-        ("kind: TwinInstance\nmetadata: {name: t}\nspec: {}", "missing-field this TwinInstance names no interface"),
-        ("kind: TwinInstance\nspec: {interface: i}", "missing-field this TwinInstance has no name"),
-        ("kind: TwinInstanc\nmetadata: {name: t}", "unknown-kind KTWIN has no kind \"TwinInstanc\""),
+        (
+            "kind: TwinInstance\nmetadata: {name: t}\nspec: {}",
+            "missing-field this TwinInstance names no interface",
+        ),
+        (
+            "kind: TwinInstance\nspec: {interface: i}",
+            "missing-field this TwinInstance has no name",
+        ),
+        (
+            "kind: TwinInstanc\nmetadata: {name: t}",
+            "unknown-kind KTWIN has no kind \"TwinInstanc\"",
+        ),
     ] {
         let parsed = parse(&format!("apiVersion: dtd.ktwin/v0\n{text}"));
-        let found: Vec<_> = parsed.problems.iter().map(|p| format!("{} {}", p.code, p.message)).collect();
+        let found: Vec<_> = parsed
+            .problems
+            .iter()
+            .map(|p| format!("{} {}", p.code, p.message))
+            .collect();
         assert_eq!(found, [wanted]);
     }
 }

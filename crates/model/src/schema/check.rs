@@ -70,11 +70,15 @@ impl Schema {
             (Self::Integer | Self::Long, Value::Int(_) | Value::Double(_)) => Ok(value.clone()),
             (Self::Integer | Self::Long | Self::Float | Self::Double, Value::Text(text)) => {
                 match text.trim().parse::<f64>() {
-                    Ok(n) => self.check_leniently(&whole(&Value::Double(n)).map_or(Value::Double(n), Value::Int)),
+                    Ok(n) => self.check_leniently(
+                        &whole(&Value::Double(n)).map_or(Value::Double(n), Value::Int),
+                    ),
                     Err(_) => self.check(value),
                 }
             }
-            (Self::Boolean, Value::Text(text)) => text.parse().map_or_else(|_| self.check(value), |b| Ok(Value::Bool(b))),
+            (Self::Boolean, Value::Text(text)) => text
+                .parse()
+                .map_or_else(|_| self.check(value), |b| Ok(Value::Bool(b))),
             (
                 Self::String
                 | Self::Enum(_)
@@ -355,7 +359,11 @@ mod tests {
             (Schema::String, Value::text(""), Some(Value::text(""))),
             (Schema::Double, Value::text("8.5"), Some(Value::Double(8.5))),
             (Schema::Integer, Value::text("8"), Some(Value::Int(8))),
-            (Schema::Boolean, Value::text("true"), Some(Value::Bool(true))),
+            (
+                Schema::Boolean,
+                Value::text("true"),
+                Some(Value::Bool(true)),
+            ),
             (Schema::Double, Value::text("warm"), None),
             (Schema::Double, Value::text("inf"), None),
         ] {
