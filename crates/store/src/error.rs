@@ -83,6 +83,15 @@ pub enum Error {
         /// The frame's first record.
         found: Seq,
     },
+    /// A frame is larger than any may be. Nothing was written.
+    #[error(
+        "a frame of {bytes} bytes is too large, end frames below {} bytes",
+        crate::MAX_FRAME_BYTES
+    )]
+    FrameTooLarge {
+        /// Its bytes.
+        bytes: usize,
+    },
     /// The log no longer holds records that far back.
     #[error("the log holds records from {first} on, {from} is no longer kept")]
     NotKept {
@@ -116,6 +125,7 @@ impl Error {
             Self::DiskFull { .. } => "disk-full",
             Self::Io { .. } => "disk-failed",
             Self::Stopped { .. } | Self::WriterTaken | Self::OutOfOrder { .. } => "log-stopped",
+            Self::FrameTooLarge { .. } => "too-large",
             Self::NotKept { .. } => "not-kept",
             Self::NoSnapshotBefore { .. } => "no-snapshot-before",
         }

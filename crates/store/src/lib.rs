@@ -50,4 +50,4 @@ pub use retention::Kept;
 pub use shared::Space;
 pub use snapshot::{Entry, Kind as SnapshotKind, Loaded, SnapshotWriter};
 pub use store::Store;
-pub use writer::{LogWriter, Synced};
+pub use writer::{LogWriter, MAX_FRAME_BYTES, Synced};

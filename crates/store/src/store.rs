@@ -16,11 +16,14 @@ use crate::{
 use gemelli_event::{Partition, Record, Seq};
 use parking_lot::Mutex;
 use std::{
-    ops::Range,
+    ops::{Range, RangeInclusive},
     path::Path,
     sync::Arc,
     sync::atomic::{AtomicU64, Ordering},
 };
+
+/// Sizes that a segment may have; an option outside is brought inside.
+const SEGMENT_BYTES: RangeInclusive<u64> = 4 << 10..=1 << 30;
 
 /// An open data folder. Clones share it; the folder's lock goes with the last of them.
 #[derive(Clone)]
@@ -32,7 +35,10 @@ pub struct Store {
 
 impl Store {
     /// Opens a folder, makes one where there is none, checks the whole log.
-    pub fn open(dir: &Path, options: Options) -> Result<(Self, Recovery), Error> {
+    pub fn open(dir: &Path, mut options: Options) -> Result<(Self, Recovery), Error> {
+        options.segment_bytes = options
+            .segment_bytes
+            .clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let disk = options.disk.clone();
         let folder = Folder::open(&*disk, dir)?;
         let history = History::open(&*disk, &folder.history())?;

@@ -13,6 +13,9 @@ use crate::{
 use gemelli_event::Seq;
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration, time::Instant};
 
+/// Most bytes of a frame. Places within a segment are 32 bits, and a frame is read as a whole.
+pub const MAX_FRAME_BYTES: usize = 512 << 20;
+
 /// Writes frames. Owned by the log thread.
 pub struct LogWriter {
     shared: Arc<Shared>,
@@ -61,6 +64,11 @@ impl LogWriter {
             return Err(Error::OutOfOrder {
                 expected: self.tail.next_seq,
                 found: frame.first_seq(),
+            });
+        }
+        if frame.bytes() > MAX_FRAME_BYTES {
+            return Err(Error::FrameTooLarge {
+                bytes: frame.bytes(),
             });
         }
         let header = frame.header(self.tail.number, self.tail.position);

@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+mod chance;
 mod damage;
 mod faults;
 mod history;
