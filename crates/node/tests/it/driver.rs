@@ -1,0 +1,130 @@
+//! The driver alone: no thread, no disk, no clock.
+
+use crate::rig::{event, manifests};
+use gemelli_engine::{Engine, Limits};
+use gemelli_event::{Body, Record, record::PARTITIONS};
+use gemelli_node::{
+    admission::{Admission, Offer},
+    driver::{Batch, Driver, Frame, Tail},
+    letters::Allowance,
+    metrics::Metrics,
+};
+use std::sync::Arc;
+
+struct Bench {
+    driver: Driver,
+    admission: Admission,
+    frames: Vec<Frame>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let engine = Engine::new(Limits::default());
+        let driver = Driver::new(engine, Tail::default(), 16, Allowance::new(100), Arc::new(Metrics::default()));
+        Self { driver, admission: Admission::new(1 << 20), frames: Vec::new() }
+    }
+
+    fn batch(&mut self, now_ms: i64, bodies: Vec<Body>) -> Batch {
+        self.admission.admit_now(bodies.into_iter().map(Offer::new).collect()).unwrap();
+        let mut inputs = Vec::new();
+        self.admission.take(4_096, 1 << 20, Some(std::time::Instant::now()), &mut inputs);
+        let batch = self.driver.batch(&mut inputs, now_ms);
+        self.frames.push(batch.frame.clone());
+        batch
+    }
+}
+
+fn rooms() -> Body {
+    Body::Command(manifests(crate::rig::ROOMS))
+}
+
+fn story() -> Bench {
+    let mut bench = Bench::new();
+    bench.batch(1_000, vec![rooms()]);
+    for n in 0..30_i64 {
+        let twin = if n % 3 == 0 { "kitchen" } else { "office" };
+        let payload = format!(r#"{{"temperature":{}}}"#, 10 + n);
+        bench.batch(1_000 + n * 7 % 50, vec![
+            Body::Event(event(twin, &format!("{twin}#{n}"), &payload)),
+            Body::Event(event("nobody", "x#1", "{}")),
+            Body::Event(event(twin, &format!("{twin}#{n}"), &payload)),
+        ]);
+    }
+    bench
+}
+
+#[test]
+fn places_and_times_never_fall_and_have_no_gap() {
+    let bench = story();
+    let mut next = 0;
+    let mut offsets = [0; PARTITIONS];
+    let mut last_ms = 0;
+    for frame in &bench.frames {
+        assert_eq!(frame.first_seq, next);
+        next = frame.next_seq();
+        for record in &frame.records {
+            let offset = &mut offsets[record.position.partition.index()];
+            assert_eq!(record.position.offset, *offset);
+            *offset += 1;
+            assert!(record.accepted_ms >= last_ms);
+            last_ms = record.accepted_ms;
+            assert!(record.cause.is_none_or(|cause| (cause as usize) < frame.records.len()));
+        }
+    }
+}
+
+#[test]
+fn replay_of_the_frames_gives_the_same_state() {
+    let bench = story();
+    let mut engine = Engine::new(Limits::default());
+    for frame in &bench.frames {
+        for (seq, record) in frame.placed() {
+            engine.step(seq, record);
+        }
+    }
+    assert_eq!(engine.state_hash(), bench.driver.engine().state_hash());
+    // Negative control: with one record left out the states differ.
+    let mut other = Engine::new(Limits::default());
+    let records: Vec<(u64, &Record)> = bench.frames.iter().flat_map(|f| f.placed()).collect();
+    let left_out = records.iter().rposition(|(_, r)| matches!(r.body, Body::Event(_))).unwrap();
+    for (n, (seq, record)) in records.iter().enumerate() {
+        if n != left_out {
+            other.step(*seq, record);
+        }
+    }
+    assert_ne!(other.state_hash(), bench.driver.engine().state_hash());
+}
+
+#[test]
+fn the_refused_becomes_a_dead_letter_and_the_repeated_nothing() {
+    let mut bench = Bench::new();
+    bench.batch(0, vec![rooms()]);
+    let batch = bench.batch(5, vec![
+        Body::Event(event("office", "office#1", r#"{"temperature":1}"#)),
+        Body::Event(event("office", "office#1", r#"{"temperature":2}"#)),
+        Body::Event(event("nobody", "nobody#1", "{}")),
+    ]);
+    let kinds: Vec<_> = batch
+        .frame
+        .records
+        .iter()
+        .map(|r| match &r.body {
+            Body::Event(e) => e.category.as_str(),
+            Body::DeadLetter(l) => &l.code,
+            Body::Contribution(_) => "contribution",
+            Body::Derived(_) => "derived",
+            _ => "other",
+        })
+        .collect();
+    assert_eq!(kinds[..2], ["real", "unknown-twin"], "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|k| **k == "real").count(), 1);
+    assert!(kinds.contains(&"derived"), "{kinds:?}");
+    assert_eq!(batch.upto, 4);
+}
+
+#[test]
+fn an_idle_batch_has_nothing_to_write() {
+    let mut bench = Bench::new();
+    let batch = bench.batch(0, Vec::new());
+    assert!(batch.frame.records.is_empty() && !batch.more && batch.upto == 0);
+}
