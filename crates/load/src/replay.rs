@@ -18,7 +18,8 @@ use crate::device::{
 };
 use gemelli_client::Client;
 use gemelli_event::{Category, topic::Topic};
-use gemelli_mqtt::{packet::Version, properties};
+pub use gemelli_mqtt::packet::Version;
+use gemelli_mqtt::properties;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
 use std::{

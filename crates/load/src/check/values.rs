@@ -58,7 +58,8 @@ fn flips_of(way: &[bool]) -> (u32, u32) {
 fn twin_differs(twin: &Twin, values: &Values, outcome: &mut Outcome) {
     for (name, expected) in values {
         outcome.values += 1;
-        let found = twin.properties.get(*name).filter(|value| !value.is_null());
+        let member = twin.more.get("derived").and_then(|derived| derived.get(*name));
+        let found = member.and_then(|member| member.get("value")).filter(|value| !value.is_null());
         if !same(expected.as_ref(), found) {
             outcome.differ(Difference::Value {
                 twin: twin.id.clone(),
