@@ -42,7 +42,11 @@ impl Engine {
     }
 
     fn flush_commands(&mut self, start: usize, out: &mut Vec<Emission>) {
-        while out.len() - start < self.side.limits.fan_out {
+        // Definitions reach all partitions in the frame that changes them, whatever the limit.
+        let defines = |key: &Key| matches!(key, Key::Defined(_));
+        while out.len() - start < self.side.limits.fan_out
+            || self.side.outbox.commands.first_key_value().is_some_and(|(key, _)| defines(key))
+        {
             let Some((key, (command, cause))) = self.side.outbox.commands.pop_first() else { return };
             let partition = match &key {
                 Key::Defined(partition) => *partition,
@@ -90,7 +94,8 @@ impl Engine {
     /// After the last wave, live only: one `Body::Derived` per twin whose derived values are others
     /// than before the batch, to be logged.
     pub fn settle(&mut self, out: &mut Vec<Emission>) {
-        for settle in self.side.outbox.settles.take() {
+        for mut settle in self.side.outbox.settles.take() {
+            settle.before.sort_unstable_by_key(|(slot, _)| *slot);
             let Some(twin) = self.state.get(settle.twin.as_str()) else { continue };
             let changed = settle.before.iter().filter_map(|(slot, before)| {
                 let value = twin.value(*slot);
