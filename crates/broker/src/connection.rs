@@ -110,10 +110,16 @@ impl<H: Host> Connection<H> {
                 let Self { io, input, output, keep_alive, claim, inbound, .. } = &mut *self;
                 tokio::select! {
                     biased;
+                    _ = stop.changed() => Roused::Stopping,
                     number = async { admitting.as_mut()?.await.into() }, if admitting.is_some() => {
                         let number: Option<_> = number;
                         let Some(number) = number else { continue };
                         Roused::Admitted(number)
+                    }
+                    found = async { scanning.as_mut()?.await.into() }, if scanning.is_some() => {
+                        let found: Option<_> = found;
+                        let Some(found) = found else { continue };
+                        Roused::Scanned(found)
                     }
                     moved = std::future::poll_fn(|cx| io.poll_exchange(cx, input, output, read)) => Roused::Io(moved),
                     changed = released.changed(), if inbound.waits() => match changed {
@@ -121,13 +127,7 @@ impl<H: Host> Connection<H> {
                         Err(_) => Roused::Stopping,
                     },
                     () = claim.session.wake.notified() => Roused::Woken,
-                    found = async { scanning.as_mut()?.await.into() }, if scanning.is_some() => {
-                        let found: Option<_> = found;
-                        let Some(found) = found else { continue };
-                        Roused::Scanned(found)
-                    }
                     Some(()) = async { keep_alive.as_mut()?.timer.as_mut().await.into() }, if keep_alive.is_some() => Roused::Silence,
-                    _ = stop.changed() => Roused::Stopping,
                 }
             };
             match roused {
@@ -378,8 +378,7 @@ impl<H: Host> Connection<H> {
             return;
         }
         let mut outbound = session.outbound.lock();
-        while outbound.is_idle() || self.retained.len() < 16 {
-            let Some((kept, wanted)) = self.retained.pop_front() else { break };
+        while let Some((kept, wanted)) = self.retained.pop_front() {
             let message = Message {
                 seq: crate::session::NOT_LOGGED,
                 topic: kept.topic.clone(),
@@ -388,6 +387,10 @@ impl<H: Host> Connection<H> {
                 qos: kept.qos,
                 expires_ms: kept.expires_ms,
             };
+            if !outbound.fits(&message, &self.shared.options) {
+                self.retained.push_front((kept, wanted));
+                break;
+            }
             outbound.offer(&Arc::new(message), wanted, &self.shared.options, &self.shared.counters);
         }
         if self.retained.is_empty() {

@@ -84,10 +84,11 @@ impl<H: Host> Broker<H> {
 
     /// After load and replay, before the first `serve`. `next` is the place of the next record. Sessions wait for their
     /// clients from here on; wills become due once their delay and one and a half keep-alives have passed without a return.
+    /// After a clean stop clients know that they are disconnected, so a will waits for its delay only.
     /// Spawns the broker's timer on the current tokio runtime; it ends when the last clone of the broker is dropped.
-    pub fn start(&self, next: Seq) {
+    pub fn start(&self, next: Seq, crashed: bool) {
         self.0.start_at(next);
-        timers::restore(&self.0, self.0.host.now_ms());
+        timers::restore(&self.0, self.0.host.now_ms(), crashed);
         tokio::spawn(timers::run(Arc::downgrade(&self.0)));
     }
 

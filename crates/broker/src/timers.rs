@@ -149,14 +149,15 @@ fn cursors<H: Host>(shared: &Shared<H>) -> Vec<Item> {
 }
 
 /// Takes up what the log says about sessions and wills; their clients are all away.
-pub fn restore<H: Host>(shared: &Arc<Shared<H>>, now_ms: i64) {
+pub fn restore<H: Host>(shared: &Arc<Shared<H>>, now_ms: i64, crashed: bool) {
     let image = shared.image.lock();
     let all: Vec<_> = image.sessions().map(|(client, session)| (client.clone(), session.clone())).collect();
     drop(image);
     for (client, image) in all {
         if let Some(will) = image.will.as_deref() {
-            // The client may still believe itself connected: it has until its keep-alive would have run out.
-            let due_ms = now_ms.saturating_add(will.delay_ms).saturating_add(will.keep_alive_ms * 3 / 2);
+            // After a crash the client may believe itself connected until its keep-alive has run out.
+            let grace_ms = if crashed { will.keep_alive_ms * 3 / 2 } else { 0 };
+            let due_ms = now_ms.saturating_add(will.delay_ms).saturating_add(grace_ms);
             delay_will(shared, &client, will.clone(), due_ms);
         }
         if let Some(expiry_s) = image.expiry_s {

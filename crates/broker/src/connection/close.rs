@@ -49,9 +49,7 @@ impl<H: Host> Connection<H> {
         let session = self.claim.session.clone();
         let client = session.client.clone();
         let now_ms = shared.host.now_ms();
-        // What was taken but not admitted counts as never received: the client sends it again.
-        let gone = crate::host::Unavailable { code: "read-only", reason: String::new() };
-        drop(self.inbound.unavailable(&gone, &mut session.received.lock()));
+        self.inbound.forget(&mut session.received.lock());
 
         let stopping = matches!(&end, End::Told(d) if d.reason == Reason::SERVER_SHUTTING_DOWN);
         if matches!(&end, End::Told(d) if d.reason == Reason::SESSION_TAKEN_OVER) {

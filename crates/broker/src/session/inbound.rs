@@ -70,6 +70,8 @@ pub struct Inbound {
     pending: VecDeque<Pending>,
     /// How many of `pending` belong to a batch, and the number that releases it.
     batches: VecDeque<(usize, u64)>,
+    /// How many of `pending`, after those in batches, are being admitted, and how many will be next.
+    admitting: usize,
     unadmitted: usize,
     last_number: u64,
     open: usize,
@@ -93,6 +95,7 @@ impl Inbound {
             last_topic: None,
             pending: VecDeque::new(),
             batches: VecDeque::new(),
+            admitting: 0,
             unadmitted: 0,
             last_number,
             open: 0,
@@ -116,9 +119,14 @@ impl Inbound {
         self.published
     }
 
-    /// Whether so much waits for the log that no more should be read.
+    /// Whether so much waits for the log that no more should be read. An MQTT 5 client knows how much it may
+    /// send, and must be caught when it sends more; others are held back.
     pub fn is_full(&self) -> bool {
-        self.pending.len() >= self.settings.receive_maximum
+        let most = match self.settings.version {
+            Version::V5 => 2 * self.settings.receive_maximum + 64,
+            _ => self.settings.receive_maximum,
+        };
+        self.pending.len() >= most
     }
 
     /// Whether something waits for the log.
@@ -321,6 +329,7 @@ impl Inbound {
 
     /// What is to be admitted now. Nothing: what waits is covered by what was admitted before.
     pub fn take_items(&mut self) -> Vec<Item> {
+        self.admitting += std::mem::take(&mut self.unadmitted);
         if self.items.is_empty() {
             self.admitted(self.last_number);
         }
@@ -330,7 +339,7 @@ impl Inbound {
     /// The items taken last were admitted, up to this number.
     pub fn admitted(&mut self, number: u64) {
         self.last_number = self.last_number.max(number);
-        let count = std::mem::take(&mut self.unadmitted);
+        let count = std::mem::take(&mut self.admitting);
         if count > 0 {
             self.batches.push_back((count, self.last_number));
         }
@@ -340,9 +349,9 @@ impl Inbound {
     /// waits for something that has no negative answer, must be disconnected so that it repeats.
     pub fn unavailable(&mut self, why: &Unavailable, received: &mut BTreeSet<u16>) -> Option<Disconnect> {
         let text: Arc<str> = why.reason.as_str().into();
-        let first = self.pending.len() - self.unadmitted;
+        let end = self.pending.len() - self.unadmitted;
         let mut only_messages = true;
-        for pending in self.pending.range(first..) {
+        for pending in self.pending.range(end - self.admitting..end) {
             match pending {
                 Pending::PubAck { ticket, .. } => {
                     self.negatives.push((*ticket, Negative { reason: Reason::QUOTA_EXCEEDED, text: text.clone() }));
@@ -362,6 +371,16 @@ impl Inbound {
             reason_string: Some(why.reason.as_str().into()),
             ..Disconnect::new(Reason::QUOTA_EXCEEDED)
         })
+    }
+
+    /// The connection ends: what was taken but not admitted counts as never received.
+    pub fn forget(&mut self, received: &mut BTreeSet<u16>) {
+        let first = self.pending.len() - self.unadmitted - self.admitting;
+        for pending in self.pending.range(first..) {
+            if let Pending::PubRec { packet_id, .. } = pending {
+                received.remove(packet_id);
+            }
+        }
     }
 
     /// Everything up to this number is durable: writes what it covers.

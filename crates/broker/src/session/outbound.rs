@@ -255,6 +255,11 @@ impl Outbound {
         self.queue.front().is_some_and(|q| q.wanted.qos == Qos::AtMostOnce || self.flying.len() < usize::from(self.link.window))
     }
 
+    /// Whether a message fits into the queue.
+    pub fn fits(&self, message: &Message, options: &Options) -> bool {
+        self.queue.is_empty() || self.queue_bytes + message.cost() <= options.queue_bytes
+    }
+
     /// Whether the queue is empty.
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty()

@@ -321,7 +321,8 @@ pub fn encode(packet: &Packet, version: Version, out: &mut BytesMut) {
 fn to_v3(packet: &Packet, version: Version) -> Option<v3::Packet> {
     Some(match packet {
         Packet::Connect(c) => v3::Packet::Connect(Box::new(v3::Connect {
-            protocol: Protocol(if version == Version::V31 { 3 } else { 4 }),
+            // A client of ours never speaks MQTT 3.1: it asks for 3.1.1, which differs in nothing else.
+            protocol: Protocol(4),
             clean_session: c.clean_start,
             keep_alive: c.keep_alive_s,
             last_will: c.will.as_ref().map(|w| v3::LastWill {

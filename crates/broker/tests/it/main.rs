@@ -1,0 +1,11 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! The broker over real sockets, with a node that keeps its log in memory.
+
+mod delivery;
+mod durability;
+mod malformed;
+mod node;
+mod publishing;
+mod resume;
+mod sessions;
+mod transports;
