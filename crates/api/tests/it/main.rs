@@ -1,5 +1,9 @@
 //! The HTTP surface over a real node in a temporary folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod doors;
+mod events;
+mod objects;
 mod rig;
+mod streams;
 mod twins;

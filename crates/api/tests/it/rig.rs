@@ -119,21 +119,7 @@ impl Server {
 
     /// With exactly these headers.
     pub async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
-        for (name, value) in headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        text.push_str("\r\n");
-        text.push_str(body);
-        let answer = tokio::time::timeout(LIMIT, async {
-            let mut socket = TcpStream::connect(self.http).await.unwrap();
-            // A refusal may come, and the connection close, before the whole body was sent.
-            let _ = socket.write_all(text.as_bytes()).await;
-            let mut answer = Vec::new();
-            let _ = socket.read_to_end(&mut answer).await;
-            answer
-        });
-        parse(&answer.await.expect("an answer in time"))
+        request(self.http, method, path, headers, body).await
     }
 
     pub async fn apply(&self, yaml: &str) -> Json {
@@ -151,6 +137,25 @@ impl Server {
         socket.write_all(text.as_bytes()).await.unwrap();
         Events { socket, text: String::new() }
     }
+}
+
+/// One request with exactly these headers.
+pub async fn request(http: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("\r\n");
+    text.push_str(body);
+    let answer = tokio::time::timeout(LIMIT, async {
+        let mut socket = TcpStream::connect(http).await.unwrap();
+        // A refusal may come, and the connection close, before the whole body was sent.
+        let _ = socket.write_all(text.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = socket.read_to_end(&mut answer).await;
+        answer
+    });
+    parse(&answer.await.expect("an answer in time"))
 }
 
 /// The events of a stream.
