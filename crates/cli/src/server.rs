@@ -11,13 +11,13 @@ use gemelli_api::{App, Listen};
 use gemelli_auth::Tokens;
 use gemelli_client::Context;
 use gemelli_node::{Durability, MqttListener, Node, Options, Running, StartError};
+use rustls::ServerConfig;
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
-use rustls::ServerConfig;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::JoinHandle};
 
 /// What to run.
@@ -46,7 +46,10 @@ impl Plan {
         let http = listen(settings, "http", moves, &mut moved)?;
         let guard = match http.ip().is_loopback() {
             true => Listen::default(),
-            false => Listen { tls: Some(keys.tls(http, &["http/1.1"])?), tokens: keys.tokens.clone() },
+            false => Listen {
+                tls: Some(keys.tls(http, &["http/1.1"])?),
+                tokens: keys.tokens.clone(),
+            },
         };
         for (key, websocket, secure) in LISTENERS {
             if settings.given(key).is_none() {
@@ -55,11 +58,28 @@ impl Plan {
             let address = listen(settings, key, moves && *key == "mqtt", &mut moved)?;
             let secure = *secure || !address.ip().is_loopback();
             let protocols: &[&str] = if *websocket { &["http/1.1"] } else { &["mqtt"] };
-            let tls = if secure { Some(keys.tls(address, protocols)?) } else { None };
-            node.mqtt.push(MqttListener { address, websocket: *websocket, tls });
+            let tls = if secure {
+                Some(keys.tls(address, protocols)?)
+            } else {
+                None
+            };
+            node.mqtt.push(MqttListener {
+                address,
+                websocket: *websocket,
+                tls,
+            });
         }
-        let ca = guard.tls.as_ref().map(|_| data.join(gemelli_auth::FOLDER).join("ca.pem"));
-        Ok(Self { node, http, guard, ca, moved })
+        let ca = guard
+            .tls
+            .as_ref()
+            .map(|_| data.join(gemelli_auth::FOLDER).join("ca.pem"));
+        Ok(Self {
+            node,
+            http,
+            guard,
+            ca,
+            moved,
+        })
     }
 }
 
@@ -75,15 +95,28 @@ impl Keys {
             true => Some(Arc::new(Tokens::open(data).map_err(auth::failed)?)),
             false => None,
         };
-        Ok(Self { data: data.into(), tokens })
+        Ok(Self {
+            data: data.into(),
+            tokens,
+        })
     }
 
     /// TLS for an address; without certificates nothing is served there.
-    fn tls(&mut self, address: SocketAddr, protocols: &[&str]) -> Result<Arc<ServerConfig>, Failure> {
+    fn tls(
+        &mut self,
+        address: SocketAddr,
+        protocols: &[&str],
+    ) -> Result<Arc<ServerConfig>, Failure> {
         if self.tokens.is_none() {
             let message = match address.ip().is_loopback() {
-                true => format!("TLS on {address} needs a certificate, and there is none in {}", self.data.display()),
-                false => format!("{address} is not a loopback address, and there is no authentication in {}", self.data.display()),
+                true => format!(
+                    "TLS on {address} needs a certificate, and there is none in {}",
+                    self.data.display()
+                ),
+                false => format!(
+                    "{address} is not a loopback address, and there is no authentication in {}",
+                    self.data.display()
+                ),
             };
             let remedy = "run `gemelli auth init` first, or listen on 127.0.0.1 without TLS";
             return Err(Failure::new(Exit::Failed, "unauthorized", message, remedy));
@@ -135,7 +168,11 @@ impl Server {
         })?;
         let data =
             fs::canonicalize(&plan.node.data).map_err(|error| failed("the data folder", error))?;
-        let scheme = if plan.guard.tls.is_some() { "https" } else { "http" };
+        let scheme = if plan.guard.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let ca = plan.ca.clone();
         let runtime = Runtime::new().map_err(|error| failed("cannot start threads", error))?;
         let started = runtime.block_on(async {

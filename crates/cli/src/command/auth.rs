@@ -52,11 +52,31 @@ const MADE: Sheet = Sheet {
     kind: "token",
     name: |item| cell(item, "/name"),
     columns: &[
-        Column { heading: "NAME", wide: false, cell: |item| cell(item, "/name") },
-        Column { heading: "ROLE", wide: false, cell: |item| cell(item, "/role") },
-        Column { heading: "TOKEN", wide: false, cell: |item| cell(item, "/token") },
-        Column { heading: "CA", wide: false, cell: |item| cell(item, "/ca") },
-        Column { heading: "HOSTS", wide: true, cell: |item| cell(item, "/hosts") },
+        Column {
+            heading: "NAME",
+            wide: false,
+            cell: |item| cell(item, "/name"),
+        },
+        Column {
+            heading: "ROLE",
+            wide: false,
+            cell: |item| cell(item, "/role"),
+        },
+        Column {
+            heading: "TOKEN",
+            wide: false,
+            cell: |item| cell(item, "/token"),
+        },
+        Column {
+            heading: "CA",
+            wide: false,
+            cell: |item| cell(item, "/ca"),
+        },
+        Column {
+            heading: "HOSTS",
+            wide: true,
+            cell: |item| cell(item, "/hosts"),
+        },
     ],
 };
 
@@ -64,9 +84,21 @@ const LISTED: Sheet = Sheet {
     kind: "token",
     name: |item| cell(item, "/name"),
     columns: &[
-        Column { heading: "NAME", wide: false, cell: |item| cell(item, "/name") },
-        Column { heading: "ROLE", wide: false, cell: |item| cell(item, "/role") },
-        Column { heading: "CREATED", wide: false, cell: |item| cell(item, "/created") },
+        Column {
+            heading: "NAME",
+            wide: false,
+            cell: |item| cell(item, "/name"),
+        },
+        Column {
+            heading: "ROLE",
+            wide: false,
+            cell: |item| cell(item, "/role"),
+        },
+        Column {
+            heading: "CREATED",
+            wide: false,
+            cell: |item| cell(item, "/created"),
+        },
     ],
 };
 
@@ -83,13 +115,19 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
                 "until": rfc3339(made.until),
             });
             output::one(format, &MADE, &row)?;
-            output::say("keep the token: it is shown only now. Clients send it with --token-file and trust the CA with --ca");
+            output::say(
+                "keep the token: it is shown only now. Clients send it with --token-file and trust the CA with --ca",
+            );
             Ok(())
         }
         What::Token { name, role } => {
             let tokens = Tokens::open(&data).map_err(failed)?;
             let token = tokens.add(&name, role_of(&role), now).map_err(failed)?;
-            output::one(format, &MADE, &json!({"name": name, "role": role, "token": token}))?;
+            output::one(
+                format,
+                &MADE,
+                &json!({"name": name, "role": role, "token": token}),
+            )?;
             output::say("keep the token: it is shown only now");
             Ok(())
         }
@@ -102,7 +140,10 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
             output::list(format, &LISTED, &tokens.iter().map(row).collect::<Vec<_>>())
         }
         What::Revoke { name } => {
-            Tokens::open(&data).map_err(failed)?.revoke(&name).map_err(failed)?;
+            Tokens::open(&data)
+                .map_err(failed)?
+                .revoke(&name)
+                .map_err(failed)?;
             output::write(&format!("token/{name} revoked\n"))
         }
     }

@@ -124,7 +124,11 @@ impl Args {
 
 /// Runs it.
 pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
-    if args.check { check(&args, settings) } else { live(&args, settings) }
+    if args.check {
+        check(&args, settings)
+    } else {
+        live(&args, settings)
+    }
 }
 
 /// Runs whole days against a server of its own and compares everything.

@@ -81,12 +81,16 @@ fn twin(object: &Json) -> String {
         cell(object, "/interface"),
         cell(object, "/lifecycle")
     );
-    for (title, pointer) in [("Properties", "/properties"), ("Derived", "/derived")] {
+    for (title, pointer) in [
+        ("Properties", "/properties"),
+        ("Telemetry", "/telemetry"),
+        ("Derived", "/derived"),
+    ] {
         let rows = fields(object.pointer(pointer));
         if !rows.is_empty() {
             text += &section(
                 title,
-                &output::rows_text(vec!["NAME".into(), "VALUE".into()], rows),
+                &output::rows_text(vec!["NAME".into(), "VALUE".into(), "UPDATED".into()], rows),
             );
         }
     }
@@ -139,9 +143,8 @@ fn section(title: &str, body: &str) -> String {
 
 fn fields(object: Option<&Json>) -> Vec<Vec<String>> {
     let fields = object.and_then(Json::as_object);
-    fields
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| vec![name.clone(), value.to_string()])
-        .collect()
+    let row = |(name, member): (&String, &Json)| {
+        vec![name.clone(), get::value(member), cell(member, "/updated")]
+    };
+    fields.into_iter().flatten().map(row).collect()
 }

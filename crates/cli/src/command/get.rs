@@ -59,7 +59,7 @@ pub const TWINS: Sheet = Sheet {
         Column {
             heading: "PROPERTIES",
             wide: true,
-            cell: |item| brief(item.get("properties")),
+            cell: brief,
         },
     ],
 };
@@ -264,15 +264,24 @@ pub fn suggest(client: &Client, kind: Kind, name: &str, failure: Failure) -> Fai
     }
 }
 
-/// Properties on one line, cut where a terminal would.
-fn brief(properties: Option<&Json>) -> String {
+/// The value of a member, which stands beside when it was written.
+pub fn value(member: &Json) -> String {
+    match member.get("value") {
+        Some(Json::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => member.to_string(),
+    }
+}
+
+/// Members on one line, cut where a terminal would.
+fn brief(twin: &Json) -> String {
     const WIDTH: usize = 80;
-    let Some(Json::Object(fields)) = properties else {
-        return String::new();
-    };
-    let text = fields
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
+    let members = ["properties", "telemetry", "derived"]
+        .into_iter()
+        .filter_map(|part| twin.get(part)?.as_object())
+        .flatten();
+    let text = members
+        .map(|(name, member)| format!("{name}={}", value(member)))
         .collect::<Vec<_>>()
         .join(" ");
     match text.char_indices().nth(WIDTH) {

@@ -17,9 +17,15 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
-    let client = || settings.client().map_err(|failure| gemelli_client::Error::Options(failure.message));
+    let client = || {
+        settings
+            .client()
+            .map_err(|failure| gemelli_client::Error::Options(failure.message))
+    };
     let done = command::run(&args.words, client).map_err(|error| match error {
-        command::Error::Words(words) => Failure::usage("bad-options", words, "see crates/load/src/command.rs"),
+        command::Error::Words(words) => {
+            Failure::usage("bad-options", words, "see crates/load/src/command.rs")
+        }
         command::Error::Http(error) => error.into(),
         other => failed(&other),
     });
@@ -28,5 +34,10 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
 
 /// The failure of a generator or of the devices.
 pub fn failed(error: &dyn std::error::Error) -> Failure {
-    Failure::new(Exit::Failed, "load-failed", error.to_string(), "look at the server: gemelli logs, gemelli doctor")
+    Failure::new(
+        Exit::Failed,
+        "load-failed",
+        error.to_string(),
+        "look at the server: gemelli logs, gemelli doctor",
+    )
 }

@@ -59,7 +59,11 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     }
     let speed = simulate::speed(&args.speed).ok_or_else(|| {
         let remedy = "write seconds of the file's time per second, for example 3600, or max";
-        Failure::usage("bad-options", format!("`{}` is no speed", args.speed), remedy)
+        Failure::usage(
+            "bad-options",
+            format!("`{}` is no speed", args.speed),
+            remedy,
+        )
     })?;
     let options = replay::Options {
         map: map(&args)?,
@@ -93,15 +97,23 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
 /// The map that a file holds, or that a topic alone makes.
 fn map(args: &Args) -> Result<Map, Failure> {
     let text = args.map.as_deref().unwrap_or_default();
-    let looks_like_file = [".yaml", ".yml", ".json"].iter().any(|ending| text.ends_with(ending));
+    let looks_like_file = [".yaml", ".yml", ".json"]
+        .iter()
+        .any(|ending| text.ends_with(ending));
     if !looks_like_file {
         return Ok(Map::of(text, args.time.clone()));
     }
     let read = fs::read_to_string(text).map_err(|error| {
         let message = format!("cannot read the map {text}: {error}");
-        Failure::new(Exit::NotFound, "not-found", message, "check the path given to --map")
+        Failure::new(
+            Exit::NotFound,
+            "not-found",
+            message,
+            "check the path given to --map",
+        )
     })?;
-    let mut map = Map::parse(&read).map_err(|error| failed(error).at(Place::at(text, &read, 1, 1)))?;
+    let mut map =
+        Map::parse(&read).map_err(|error| failed(error).at(Place::at(text, &read, 1, 1)))?;
     map.time = map.time.or_else(|| args.time.clone());
     Ok(map)
 }
@@ -110,17 +122,35 @@ fn target(args: &Args, settings: &Settings) -> Result<Target, Failure> {
     if args.by == "http" {
         return Ok(Target::Http(settings.client()?));
     }
-    let version = if args.protocol == "5" { Version::V5 } else { Version::V311 };
+    let version = if args.protocol == "5" {
+        Version::V5
+    } else {
+        Version::V311
+    };
     let address = match args.mqtt {
         Some(address) => address,
         None => {
-            let file = Context::path().ok_or_else(|| Failure::from(ClientError::NoContext { file: PathBuf::new() }))?;
+            let file = Context::path().ok_or_else(|| {
+                Failure::from(ClientError::NoContext {
+                    file: PathBuf::new(),
+                })
+            })?;
             let mqtt = Context::read(&file)?.mqtt;
-            mqtt.parse().map_err(|_| Failure::usage("bad-options", "the server has no MQTT listener", "name one with --mqtt, or use --by http"))?
+            mqtt.parse().map_err(|_| {
+                Failure::usage(
+                    "bad-options",
+                    "the server has no MQTT listener",
+                    "name one with --mqtt, or use --by http",
+                )
+            })?
         }
     };
     let login = settings.token()?.map(|token| ("token".to_owned(), token));
-    Ok(Target::Mqtt { address, version, login })
+    Ok(Target::Mqtt {
+        address,
+        version,
+        login,
+    })
 }
 
 fn failed(error: Error) -> Failure {
@@ -130,10 +160,22 @@ fn failed(error: Error) -> Failure {
             let message = format!("rows up to line {line}: {}", failure.message);
             Failure { message, ..failure }
         }
-        Error::Map(message) => Failure::usage("bad-options", message, "correct --map; the file's header names the columns"),
-        Error::File { .. } => Failure::new(Exit::NotFound, "not-found", error.to_string(), "check the path of the file"),
-        Error::Mqtt { .. } => {
-            Failure::new(Exit::Unreachable, "unreachable", error.to_string(), "look at the server: gemelli logs, gemelli doctor")
-        }
+        Error::Map(message) => Failure::usage(
+            "bad-options",
+            message,
+            "correct --map; the file's header names the columns",
+        ),
+        Error::File { .. } => Failure::new(
+            Exit::NotFound,
+            "not-found",
+            error.to_string(),
+            "check the path of the file",
+        ),
+        Error::Mqtt { .. } => Failure::new(
+            Exit::Unreachable,
+            "unreachable",
+            error.to_string(),
+            "look at the server: gemelli logs, gemelli doctor",
+        ),
     }
 }

@@ -63,7 +63,9 @@ impl Secure {
         let listeners = &status[1]["status"]["addresses"]["mqtt"];
         // In the order of the flags: plain, TLS, WebSocket, WebSocket with TLS.
         let port = |at: usize| {
-            let address = listeners[at].as_str().unwrap_or_else(|| panic!("no listener {at} in {status}"));
+            let address = listeners[at]
+                .as_str()
+                .unwrap_or_else(|| panic!("no listener {at} in {status}"));
             address.rsplit(':').next().unwrap().parse().unwrap()
         };
         Self {

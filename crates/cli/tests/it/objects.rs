@@ -105,16 +105,18 @@ fn an_event_becomes_state_history_and_a_line_of_the_stream() {
     let twin = json(&server.ok(&["get", "twin", "kitchen", "-o", "json"]));
     let text = twin.to_string();
     assert!(
-        text.contains("\"temperature\":27.5")
-            && text.contains("\"dewPoint\":15.5")
-            && text.contains("\"comfortable\":false"),
+        text.contains("\"temperature\":{\"value\":27.5")
+            && text.contains("\"dewPoint\":{\"value\":15.5")
+            && text.contains("\"comfortable\":{\"value\":false"),
         "{twin}"
     );
 
     server.ok(&["send", "kitchen", r#"{"temperature": 1}"#, "--id", "k#1"]);
     let again = json(&server.ok(&["get", "twin", "kitchen", "-o", "json"]));
     assert!(
-        again.to_string().contains("\"temperature\":27.5"),
+        again
+            .to_string()
+            .contains("\"temperature\":{\"value\":27.5"),
         "the same id changes nothing twice: {again}"
     );
 
@@ -248,7 +250,10 @@ fn a_kill_loses_nothing_and_leaves_a_stale_context() {
 
     let server = Server::start_in(home, &[]);
     let twin = json(&server.ok(&["get", "twin", "office", "-o", "json"]));
-    assert!(twin.to_string().contains("\"temperature\":20.5"), "{twin}");
+    assert!(
+        twin.to_string().contains("\"temperature\":{\"value\":20.5"),
+        "{twin}"
+    );
     let (home, _) = server.stop();
     assert!(
         home.run(&["get", "twins"])
