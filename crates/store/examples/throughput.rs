@@ -1,5 +1,5 @@
 //! How fast the store is on this machine: `cargo run --release -p gemelli-store --example throughput [FOLDER]`.
-//! Without a folder one is made under the system's temporary one; it is removed at the end.
+//! Without a folder one is made under the system's temporary one; it is removed at the end, unless `--keep` follows.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use bytes::Bytes;
@@ -56,11 +56,43 @@ fn per_second(count: u64, bytes: u64, took: Duration) -> String {
     )
 }
 
+/// A line of this process's status, in MB; 0 where there is none.
+fn memory(line: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let value = status.lines().find_map(|l| l.strip_prefix(line));
+    value
+        .and_then(|v| v.trim().split(' ').next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
+}
+
+/// Tells the process that it is to convert the folder to history, nothing else.
+const HOUSE: &str = "GEMELLI_THROUGHPUT_HOUSE";
+
+fn keep_house(dir: &std::path::Path) {
+    let (store, _) = Store::open(dir, Options::default()).unwrap();
+    let before = memory("VmHWM:");
+    let started = Instant::now();
+    let kept = store.keep_house(BASE_MS).unwrap();
+    let took = started.elapsed();
+    let metrics = store.metrics();
+    println!(
+        "to Parquet          {}, {:.1} B/row in {} files, memory {before} MB to {} MB",
+        per_second(kept.rows, metrics.history_bytes, took),
+        metrics.history_bytes as f64 / kept.rows as f64,
+        metrics.history_files,
+        memory("VmHWM:")
+    );
+}
+
 fn main() {
     let dir = std::env::args_os().nth(1).map_or_else(
         || std::env::temp_dir().join("gemelli-throughput"),
         PathBuf::from,
     );
+    if std::env::var_os(HOUSE).is_some() {
+        return keep_house(&dir);
+    }
     let _ = std::fs::remove_dir_all(&dir);
     let mut offsets = [0; PARTITIONS];
     let records: Vec<Record> = (0..RECORDS).map(|n| record(n, &mut offsets)).collect();
@@ -181,15 +213,16 @@ fn main() {
         started.elapsed(),
         store.metrics().index_bytes / RECORDS
     );
-    let started = Instant::now();
-    let kept = store.keep_house(BASE_MS).unwrap();
+    drop(store);
+    // In a process of its own, so that its memory can be seen.
+    let this = std::env::current_exe().unwrap();
+    std::process::Command::new(this)
+        .arg(&dir)
+        .env(HOUSE, "1")
+        .status()
+        .unwrap();
+    let (store, _) = Store::open(&dir, Options::default()).unwrap();
     let metrics = store.metrics();
-    println!(
-        "to Parquet          {}, {:.1} B/row in {} files",
-        per_second(kept.rows, metrics.history_bytes, started.elapsed()),
-        metrics.history_bytes as f64 / kept.rows as f64,
-        metrics.history_files
-    );
     for word in ["cold", "warm"] {
         let started = Instant::now();
         let rows = store.history(&query).unwrap().rows.len();
@@ -232,5 +265,7 @@ fn main() {
         per_second(loaded.entries, bytes, started.elapsed())
     );
     drop(store);
-    let _ = std::fs::remove_dir_all(&dir);
+    if std::env::args().nth(2).as_deref() != Some("--keep") {
+        let _ = std::fs::remove_dir_all(&dir);
+    }
 }
