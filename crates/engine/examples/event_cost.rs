@@ -118,6 +118,7 @@ fn main() {
     driver.settle(&mut frame);
     frame.clear();
     let mut view = driver.engine.view();
+    println!("{:.0} bytes a twin before the first event", (resident() - before) as f64 / view.count() as f64);
     let (mut stepping, mut following, mut viewing) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     driver.emissions = 0;
     let mut done = 0;
@@ -161,7 +162,7 @@ fn main() {
     let each = |time: Duration| time.as_nanos() as f64 / events as f64;
     println!("{devices} devices, {parents} parents, {events} events, {} emissions", driver.emissions);
     println!("step {:.0} ns, waves and final values {:.0} ns, view {:.0} ns an event", each(stepping), each(following), each(viewing));
-    println!("{:.0} bytes a twin, marks included", (resident() - before) as f64 / view.count() as f64);
+    println!("{:.0} bytes a twin after them, marks and the last view included", (resident() - before) as f64 / view.count() as f64);
 }
 
 fn put(driver: &mut Driver, id: &str, interface: &str) {

@@ -26,9 +26,9 @@ impl Engine {
         }
         let Self { state, side } = self;
         // The twin under this very id first: only spellings that differ in case need a second look.
-        let known = state.get_mut(Some(record.position.partition), event.twin.as_str()).is_some();
-        let shared = if known {
-            state.get_mut(Some(record.position.partition), event.twin.as_str())
+        let partition = record.position.partition;
+        let shared = if state.has(partition, event.twin.as_str()) {
+            state.get_mut(Some(partition), event.twin.as_str())
         } else {
             let meant = state.meant(event.twin.as_str()).map(|twin| twin.id.clone());
             meant.and_then(|id| state.get_mut(None, id.as_str()))
@@ -50,7 +50,7 @@ impl Engine {
             return Verdict::Duplicate;
         }
         if event.category != Category::Command {
-            let read = payload::read(&shared.interface, &shared.values, &event.payload, &mut side.members);
+            let read = payload::read(&shared.interface, &shared.cells, &event.payload, &mut side.members);
             if let Err(rejection) = read {
                 return Verdict::Rejected(rejection);
             }

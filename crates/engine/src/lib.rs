@@ -22,6 +22,7 @@ mod flush;
 mod hashing;
 mod lifecycle;
 mod limits;
+mod marks;
 mod migrate;
 mod outbox;
 mod packed;

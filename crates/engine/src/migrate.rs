@@ -4,7 +4,7 @@ use crate::{
     Compiled, Lifecycle,
     derive::Change,
     timers::MAX_AGE,
-    twin::{NEVER, Twin},
+    twin::{Cell, EMPTY, Twin},
 };
 use gemelli_model::{TwinId, Value};
 use std::sync::Arc;
@@ -16,15 +16,14 @@ impl Twin {
         for (slot, info) in old.interface.slots().iter().enumerate() {
             let Some(new) = interface.slot_of(&info.name) else { continue };
             let Some(target) = interface.slot(new) else { continue };
-            let value = old.values.get(slot).cloned().unwrap_or_default();
+            let Cell { value, time_ms } = old.cells.get(slot).cloned().unwrap_or(EMPTY);
             if target.derived() || info.derived() || value.is_null() {
                 continue;
             }
             let Ok(value) = interface.fit(target, value) else { continue };
             let at = usize::from(new);
-            if let (Some(place), Some(time)) = (self.values.get_mut(at), self.times.get_mut(at)) {
-                *place = value;
-                *time = old.times.get(slot).copied().unwrap_or(NEVER);
+            if let Some(place) = self.cells.get_mut(at) {
+                *place = Cell { value, time_ms };
             }
             if let (Some(to), Some(from)) = (target.before, info.before)
                 && let (Some(place), Some(value)) =
@@ -36,12 +35,11 @@ impl Twin {
                 && let Some(place) = self.changed.get_mut(usize::from(to))
             {
                 let known = info.changed.and_then(|from| old.changed.get(usize::from(from)));
-                *place = known.or(old.times.get(slot)).copied().unwrap_or(NEVER);
+                *place = known.copied().unwrap_or(time_ms);
             }
         }
         *self = Self {
-            values: std::mem::take(&mut self.values),
-            times: std::mem::take(&mut self.times),
+            cells: std::mem::take(&mut self.cells),
             before: std::mem::take(&mut self.before),
             changed: std::mem::take(&mut self.changed),
             shares: interface.no_shares(),
@@ -73,9 +71,9 @@ impl Change<'_> {
             .interface
             .slots()
             .iter()
-            .zip(&twin.values)
+            .zip(&twin.cells)
             .filter(|(slot, _)| slot.derived())
-            .map(|(slot, value)| (slot.name.clone(), value.clone()))
+            .map(|(slot, cell)| (slot.name.clone(), cell.value.clone()))
             .collect();
         side.tallies.remove(&twin.id);
         twin.repack(interface);

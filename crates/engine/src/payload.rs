@@ -4,7 +4,7 @@
 //! schema, and a text that the twin holds already is shared with it. Nothing is changed here: what
 //! does not fit is told before anything is applied.
 
-use crate::{Compiled, Rejection, definitions::SlotKind};
+use crate::{Compiled, Rejection, definitions::SlotKind, twin::Cell};
 use gemelli_model::{Value, nearest};
 use serde::{
     Deserialize,
@@ -23,10 +23,10 @@ const COUNTER: &str = "msg_count";
 const EXCERPT: usize = 64;
 
 /// Reads a payload's members into `out`, in the order of the payload. Derived members are left out:
-/// a report of theirs is for history only. `current` are the twin's present values.
+/// a report of theirs is for history only. `current` is what the twin holds.
 pub(crate) fn read(
     interface: &Compiled,
-    current: &[Value],
+    current: &[Cell],
     payload: &[u8],
     out: &mut Vec<(u16, Value)>,
 ) -> Result<(), Rejection> {
@@ -56,7 +56,7 @@ fn malformed(interface: &Compiled, payload: &[u8], error: &serde_json::Error) ->
 
 struct Members<'a> {
     interface: &'a Compiled,
-    current: &'a [Value],
+    current: &'a [Cell],
     out: &'a mut Vec<(u16, Value)>,
     refused: &'a mut Option<Rejection>,
 }
@@ -89,7 +89,7 @@ impl<'de> Visitor<'de> for Members<'_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let held = self.current.get(usize::from(slot));
+            let held = self.current.get(usize::from(slot)).map(|cell| &cell.value);
             let value = map.next_value_seed(Shared(held))?;
             match self.interface.fit(info, value) {
                 Ok(_) if info.kind == (SlotKind::Telemetry { last: false }) => {}

@@ -8,9 +8,10 @@ mod meta;
 
 use crate::{
     Damaged, Definitions, Engine, Lifecycle,
+    marks::{Marks, Window},
     packed::Packed,
     rollup, timers,
-    twin::{Incoming, Links, Marks, NEVER, Outgoing, Share, ShareKey, Twin, Window},
+    twin::{Cell, Incoming, Links, NEVER, Outgoing, Share, ShareKey, Twin},
 };
 use bytes::{Reader, Writer};
 use gemelli_event::Partition;
@@ -33,17 +34,17 @@ pub(crate) fn encode_twin(twin: &Twin) -> Vec<u8> {
     out.number(twin.lifecycle as u64);
     out.number(u64::from(twin.connected));
     // Slots go by name, so that an entry outlives a change of the interface's order.
-    let slots = twin.interface.slots().iter().zip(&twin.values).zip(&twin.times);
+    let slots = twin.interface.slots().iter().zip(&twin.cells);
     let held: Vec<_> = slots
-        .filter(|((slot, value), time)| {
-            !value.is_null() || **time != NEVER || slot.before.is_some() || slot.changed.is_some()
+        .filter(|(slot, cell)| {
+            !cell.value.is_null() || cell.time_ms != NEVER || slot.before.is_some() || slot.changed.is_some()
         })
         .collect();
     out.count(held.len());
-    for ((slot, value), time) in held {
+    for (slot, cell) in held {
         out.text(&slot.name);
-        out.value(value);
-        out.signed(*time);
+        out.value(&cell.value);
+        out.signed(cell.time_ms);
         out.value(slot.before.and_then(|at| twin.before.get(usize::from(at))).unwrap_or(&Value::Null));
         out.signed(slot.changed.and_then(|at| twin.changed.get(usize::from(at))).copied().unwrap_or(NEVER));
     }
@@ -84,28 +85,26 @@ pub(crate) fn encode_twin(twin: &Twin) -> Vec<u8> {
 }
 
 fn marks(out: &mut Writer, marks: &Marks) {
-    out.count(marks.0.len());
-    for window in &marks.0 {
+    out.count(marks.windows().count());
+    for window in marks.windows() {
         out.number(window.source);
         out.number(window.used);
-        out.number(u64::from(window.next));
+        out.number(window.noted);
         out.count(window.ids.len());
-        for id in &window.ids {
+        for id in window.ids {
             out.number(*id);
         }
     }
 }
 
 fn read_marks(from: &mut Reader<'_>) -> Result<Marks, Damaged> {
-    let windows = from.list(|from| {
-        Ok(Window {
-            source: from.number()?,
-            used: from.number()?,
-            next: from.small()?,
-            ids: from.list(Reader::number)?.into(),
-        })
-    })?;
-    Ok(Marks(windows.into()))
+    let read = from.list(|from| Ok((from.number()?, from.number()?, from.number()?, from.list(Reader::number)?)))?;
+    Ok(Marks::of(read.iter().map(|(source, used, noted, ids)| Window {
+        source: *source,
+        used: *used,
+        noted: *noted,
+        ids,
+    })))
 }
 
 /// The twin of these bytes.
@@ -128,14 +127,12 @@ fn decode_twin(id: &TwinId, bytes: &[u8], definitions: &Definitions) -> Result<T
         Lifecycle::ALL.get(state).copied().ok_or_else(|| from.broken(format!("there is no state {state}")))?;
     twin.connected = from.number()? != 0;
     for _ in 0..from.count()? {
-        let (name, value, time) = (from.text()?, from.value()?, from.signed()?);
+        let (name, value, time_ms) = (from.text()?, from.value()?, from.signed()?);
         let (before, changed) = (from.value()?, from.signed()?);
         let Some(at) = interface.slot_of(&name) else { continue };
         let Some(slot) = interface.slot(at) else { continue };
-        if let (Some(place), Some(when)) =
-            (twin.values.get_mut(usize::from(at)), twin.times.get_mut(usize::from(at)))
-        {
-            (*place, *when) = (value, time);
+        if let Some(place) = twin.cells.get_mut(usize::from(at)) {
+            *place = Cell { value, time_ms };
         }
         if let Some(place) = slot.before.and_then(|at| twin.before.get_mut(usize::from(at))) {
             *place = before;

@@ -42,6 +42,11 @@ impl State {
         self.parts.get(Partition::of(id).index())?.get(id)
     }
 
+    /// Whether the partition has a twin of exactly this id.
+    pub(crate) fn has(&self, partition: Partition, id: &str) -> bool {
+        self.parts.get(partition.index()).is_some_and(|part| part.contains_key(id))
+    }
+
     /// The twin of exactly this id, to change it; its partition may be known already.
     pub(crate) fn get_mut(&mut self, partition: Option<Partition>, id: &str) -> Option<&mut Arc<Twin>> {
         let partition = partition.unwrap_or_else(|| Partition::of(id));

@@ -1,7 +1,7 @@
 //! What is remembered of deleted twins: so that an event sent twice around a deletion and a new
 //! creation still counts once, and nothing takes the new twin for the old.
 
-use crate::twin::Marks;
+use crate::marks::Marks;
 use gemelli_model::TwinId;
 use std::collections::{BTreeMap, VecDeque};
 

@@ -3,7 +3,7 @@
 //! Views share twins with the engine: a twin is copied when it changes for the first time after a
 //! view was taken. So what is large and changes rarely stands behind pointers of its own.
 
-use crate::{Compiled, Lifecycle, packed::Packed};
+use crate::{Compiled, Lifecycle, marks::Marks, packed::Packed};
 use gemelli_model::{TwinId, Value};
 use std::sync::Arc;
 
@@ -15,10 +15,8 @@ pub(crate) const NEVER: i64 = i64::MIN;
 pub(crate) struct Twin {
     pub id: TwinId,
     pub interface: Arc<Compiled>,
-    /// One per slot; null is absent.
-    pub values: Box<[Value]>,
-    /// One per slot: when it was last written, by the interface's clock.
-    pub times: Box<[i64]>,
+    /// One per slot, in the interface's order.
+    pub cells: Box<[Cell]>,
     /// Values before the last write, for the slots that an expression reads through `prev`.
     pub before: Box<[Value]>,
     /// When the value last changed, for the slots that an expression reads through `since`.
@@ -47,6 +45,18 @@ pub(crate) struct Twin {
     /// Not state: places in the engine's lists of what is to be done, 0 for none.
     pub noted: Noted,
 }
+
+/// What a slot holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    /// Null is absent.
+    pub value: Value,
+    /// When it was last written, by the interface's clock, or [`NEVER`].
+    pub time_ms: i64,
+}
+
+/// A slot that was never written.
+pub(crate) const EMPTY: Cell = Cell { value: Value::Null, time_ms: NEVER };
 
 /// Places, counted from 1, in the engine's lists.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,65 +110,13 @@ pub(crate) struct Share {
     pub stamp: u64,
 }
 
-/// The ids of the last accepted events, per source.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Marks(pub Box<[Window]>);
-
-/// The last ids of one source, as hashes.
-#[derive(Clone, Debug)]
-pub(crate) struct Window {
-    pub source: u64,
-    /// Offset of the record that used it last.
-    pub used: u64,
-    /// The next place in the ring once it is full.
-    pub next: u32,
-    pub ids: Box<[u64]>,
-}
-
-impl Marks {
-    /// Whether the source sent this id before, within its window.
-    pub(crate) fn knows(&self, source: u64, id: u64) -> bool {
-        self.0.iter().find(|w| w.source == source).is_some_and(|w| w.ids.contains(&id))
-    }
-
-    /// Remembers an id; at most `window` of a source, at most `sources` sources.
-    pub(crate) fn note(&mut self, source: u64, id: u64, offset: u64, window: usize, sources: usize) {
-        let Some(found) = self.0.iter_mut().find(|w| w.source == source) else {
-            let fresh = Window { source, used: offset, next: 0, ids: Box::new([id]) };
-            let mut all = std::mem::take(&mut self.0).into_vec();
-            if all.len() >= sources.max(1)
-                && let Some(oldest) = all.iter_mut().min_by_key(|w| w.used)
-            {
-                *oldest = fresh;
-            } else {
-                all.reserve_exact(1);
-                all.push(fresh);
-            }
-            self.0 = all.into_boxed_slice();
-            return;
-        };
-        found.used = offset;
-        if found.ids.len() < window {
-            let mut longer = std::mem::take(&mut found.ids).into_vec();
-            longer.push(id);
-            found.ids = longer.into_boxed_slice();
-            return;
-        }
-        if let Some(place) = found.ids.get_mut(found.next as usize) {
-            *place = id;
-        }
-        found.next = (found.next + 1) % u32::try_from(found.ids.len()).unwrap_or(1).max(1);
-    }
-}
-
 impl Twin {
     /// A twin without values, as at its creation.
     pub(crate) fn new(id: TwinId, interface: Arc<Compiled>) -> Self {
         let slots = interface.slots().len();
         Self {
             id,
-            values: vec![Value::Null; slots].into(),
-            times: vec![NEVER; slots].into(),
+            cells: vec![EMPTY; slots].into(),
             before: vec![Value::Null; interface.before_slots].into(),
             changed: vec![NEVER; interface.changed_slots].into(),
             shares: interface.no_shares(),
@@ -181,18 +139,16 @@ impl Twin {
     /// The value in a slot; null if it is absent.
     pub(crate) fn value(&self, slot: u16) -> &Value {
         const ABSENT: &Value = &Value::Null;
-        self.values.get(usize::from(slot)).unwrap_or(ABSENT)
+        self.cells.get(usize::from(slot)).map_or(ABSENT, |cell| &cell.value)
     }
 
     /// Writes a slot; true if the value is another one.
     pub(crate) fn write(&mut self, slot: u16, value: Value, now_ms: i64) -> bool {
         let at = usize::from(slot);
-        let Some(place) = self.values.get_mut(at) else { return false };
-        let old = std::mem::replace(place, value);
-        let other = old != *place;
-        if let Some(time) = self.times.get_mut(at) {
-            *time = now_ms;
-        }
+        let Some(cell) = self.cells.get_mut(at) else { return false };
+        let old = std::mem::replace(&mut cell.value, value);
+        let other = old != cell.value;
+        cell.time_ms = now_ms;
         if let Some(info) = self.interface.slots().get(at) {
             if other
                 && let Some(index) = info.changed

@@ -130,13 +130,13 @@ impl TwinRef {
     /// The members that are present, in the interface's order.
     pub fn members(&self) -> Vec<Member> {
         let twin = &self.0;
-        let slots = twin.interface.slots().iter().zip(&twin.values).zip(&twin.times);
+        let slots = twin.interface.slots().iter().zip(&twin.cells);
         slots
-            .filter(|((_, value), _)| !value.is_null())
-            .map(|((slot, value), time)| Member {
+            .filter(|(_, cell)| !cell.value.is_null())
+            .map(|(slot, cell)| Member {
                 name: slot.name.clone(),
-                value: value.clone(),
-                updated_ms: if *time == NEVER { twin.accepted_ms } else { *time },
+                value: cell.value.clone(),
+                updated_ms: if cell.time_ms == NEVER { twin.accepted_ms } else { cell.time_ms },
                 derived: slot.derived(),
                 telemetry: matches!(slot.kind, SlotKind::Telemetry { .. }),
             })
