@@ -62,7 +62,7 @@ pub(crate) fn read(
     };
     if let Err(why) = crate::id::check(&name) {
         reader.report(
-            "wrong-type",
+            "malformed-id",
             node.at,
             path,
             why.to_string(),

@@ -130,7 +130,7 @@ fn name(fields: &Fields<'_>) -> Option<Arc<str>> {
         );
         fields
             .reader
-            .report("wrong-type", fields.at, &path, message, remedy);
+            .report("malformed-id", fields.at, &path, message, remedy);
         return None;
     }
     Some(text)

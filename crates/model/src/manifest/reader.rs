@@ -132,7 +132,7 @@ impl Reader {
             Ok(()) => Some(text),
             Err(why) => {
                 self.report(
-                    "wrong-type",
+                    "malformed-id",
                     node.at,
                     path,
                     why.to_string(),
