@@ -49,13 +49,18 @@ impl<H: Host> Connection<H> {
         let session = self.claim.session.clone();
         let client = session.client.clone();
         let now_ms = shared.host.now_ms();
-        self.inbound.forget(&mut session.received.lock());
+        // What came in one read with a goodbye is still taken; what was cut off was never received.
+        let mut items = if matches!(end, End::Left) {
+            self.inbound.take_items()
+        } else {
+            self.inbound.forget(&mut session.received.lock());
+            Vec::new()
+        };
 
         let stopping = matches!(&end, End::Told(d) if d.reason == Reason::SERVER_SHUTTING_DOWN);
         if matches!(&end, End::Told(d) if d.reason == Reason::SESSION_TAKEN_OVER) {
             add(&shared.counters.taken_over, 1);
         }
-        let mut items = Vec::new();
         if self.inbound.has_published() {
             items.push(Item::Presence(Presence { client: client.clone(), connected: false }));
         }
