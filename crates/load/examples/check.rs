@@ -9,6 +9,11 @@ use gemelli_load::{
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
+    // A program that hands `simulate` on to this one tries devices without building the server.
+    if let Some(("simulate", words)) = words.get(1).map(|word| (word.as_str(), words.get(2..).unwrap_or_default())) {
+        let code = simulate::run(words).map_err(|error| eprintln!("error: {error}"));
+        std::process::exit(code.is_err().into());
+    }
     let word = |at: usize, default: &str| words.get(at).cloned().unwrap_or_else(|| default.into());
     let folder = std::env::temp_dir().join(format!("gemelli-check-{}", std::process::id()));
     let options = Options {
