@@ -28,9 +28,13 @@ pub use encode::{Encoder, TooDeep};
 /// The version of the format, first byte of a frame body.
 pub const VERSION: u8 = 1;
 
-/// How deep values and the JSON of commands may nest. Below the limit of JSON parsers (128), so that what was
-/// written can be read.
-pub const MAX_DEPTH: usize = 120;
+/// How deep values may nest. Far above what parsers of JSON let in (128), so that nothing that came in over the
+/// network, nor what is made of it, is refused here.
+pub const MAX_DEPTH: usize = 256;
+
+/// The JSON of a command that nests deeper than this could not be parsed again: its text is left empty, and the
+/// same object follows as a value.
+const JSON_DEPTH: usize = 120;
 
 /// Texts longer than this are never referred to: it bounds what a short reference can stand for.
 const REFERABLE_BYTES: usize = 255;

@@ -96,10 +96,11 @@ impl<'a> Decoder<'a> {
             kind::MESSAGE => Body::Message(self.message(accepted_ms)?),
             kind::COMMAND => {
                 let json = self.slice()?;
-                Body::Command(
-                    serde_json::from_slice(json)
-                        .or_else(|_| self.damaged("not the JSON of a command"))?,
-                )
+                let command = match json.is_empty() {
+                    false => serde_json::from_slice(json),
+                    true => serde_json::to_value(self.value(0)?).and_then(serde_json::from_value),
+                };
+                Body::Command(command.or_else(|_| self.damaged("not the JSON of a command"))?)
             }
             kind::PRESENCE => {
                 let connected = self.truth()?;

@@ -1,7 +1,8 @@
 //! Writing records into a buffer that is used again and again.
 
 use super::{
-    HAS_CAUSE, MAX_DEPTH, REFERABLE_BYTES, VERSION, event_flag, kind, message_flag, value_tag,
+    HAS_CAUSE, JSON_DEPTH, MAX_DEPTH, REFERABLE_BYTES, VERSION, event_flag, kind, message_flag,
+    value_tag,
 };
 use crate::{
     Body, Category, Record,
@@ -90,8 +91,10 @@ impl Encoder {
             Body::Command(command) => {
                 self.scratch.clear();
                 serde_json::to_writer(&mut self.scratch, command).map_err(|_| TooDeep)?;
-                if json_depth(&self.scratch) > MAX_DEPTH {
-                    return Err(TooDeep);
+                if json_depth(&self.scratch) > JSON_DEPTH {
+                    let object = serde_json::to_value(command).map_err(|_| TooDeep)?;
+                    self.blob(&[]);
+                    return self.value(&Value::from(&object), 0);
                 }
                 let scratch = std::mem::take(&mut self.scratch);
                 self.blob(&scratch);

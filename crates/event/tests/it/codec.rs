@@ -406,3 +406,31 @@ fn what_nests_too_deep_is_refused_and_leaves_nothing() {
     encoder.push(&good).unwrap();
     assert_eq!(decode(encoder.buffer()), [good]);
 }
+
+#[test]
+fn what_a_json_parser_lets_in_can_be_written_and_read() {
+    let limit = 128;
+    let text = format!("{}1.5{}", "[".repeat(limit - 1), "]".repeat(limit - 1));
+    let deep: Value = serde_json::from_str(&text).expect("the parser takes it");
+    let record = |body| Record {
+        position: Position::default(),
+        accepted_ms: BASE_MS,
+        cause: None,
+        body,
+    };
+    let put = Command::Put {
+        twin: "a".into(),
+        interface: "i".into(),
+        properties: Value::Object([("deep".into(), deep.clone())].into()),
+        only_new: true,
+    };
+    let values = vec![("deep".into(), Value::Array([deep].into()))];
+    let derived = Derived {
+        twin: "a".into(),
+        interface: "i".into(),
+        time_ms: 0,
+        values,
+    };
+    let records = [record(Body::Command(put)), record(Body::Derived(derived))];
+    assert_eq!(decode(&encode(&records).0), records);
+}
