@@ -49,7 +49,10 @@ impl Engine {
             return Verdict::Accepted;
         }
         let at = side.moment(seq, record, twin);
-        twin.clock_ms = twin.clock_ms.max(at.now_ms);
+        // Before the first device time, event time has not begun: acceptance must not stand in for it.
+        if !interface.event_time() || side.clock.now_ms.is_some() {
+            twin.clock_ms = twin.clock_ms.max(at.now_ms);
+        }
         let mut change = Change { twin, side, at };
         change.begin();
         change.roll_up(slot, place, depth);

@@ -10,8 +10,11 @@ use gemelli_model::{
     manifest::{self, Kind},
 };
 use serde_json::json;
+use std::collections::BTreeMap;
 
 const HOUR_MS: i64 = 3_600_000;
+/// Long after all devices' times: by event time it must not matter.
+const ACCEPTED_MS: i64 = 4_000_000_000_000;
 /// 29 March 2026, 00:00 UTC.
 const MIDNIGHT_MS: i64 = 1_774_742_400_000;
 
@@ -22,6 +25,8 @@ struct City {
     offsets: [u64; 64],
     /// Virtual events: twin and payload.
     sent: Vec<(String, String)>,
+    /// When each twin's derived values were last others, by its clock.
+    derived_ms: BTreeMap<String, i64>,
 }
 
 impl City {
@@ -45,6 +50,7 @@ impl City {
             seq: 0,
             offsets: [0; 64],
             sent: Vec::new(),
+            derived_ms: BTreeMap::new(),
         };
         city.input(
             Partition::default(),
@@ -118,11 +124,15 @@ impl City {
             let payload = String::from_utf8(event.payload.to_vec()).unwrap();
             self.sent.push((event.twin.to_string(), payload));
         }
+        if let Body::Derived(derived) = &body {
+            self.derived_ms
+                .insert(derived.twin.to_string(), derived.time_ms);
+        }
         let offset = self.offsets[partition.index()];
         self.offsets[partition.index()] += 1;
         let record = Record {
             position: Position { partition, offset },
-            accepted_ms: 5,
+            accepted_ms: ACCEPTED_MS,
             cause: None,
             body,
         };
@@ -397,6 +407,9 @@ fn beijing_has_its_twelve_stations_and_rolls_them_up() {
     );
     city.report("beijing-station-Tiantan", 0.0, json!({"PM25Density": 40}));
     city.report("beijing-station-Wanliu", 0.0, json!({"PM25Density": 7}));
+    // Values computed before any device had a time do not move the clock past all of them.
+    assert_eq!(city.derived_ms["beijing"], MIDNIGHT_MS);
+    assert_eq!(city.derived_ms["beijing-district-Dongcheng"], MIDNIGHT_MS);
     city.is("beijing-district-Dongcheng", "averagePM25", "51.5");
     city.is(
         "beijing-district-Dongcheng",
