@@ -54,14 +54,7 @@ pub fn event(
     payload: Bytes,
     attributes: Attributes<'_>,
 ) -> Result<Event, Fault> {
-    let hints = match attributes {
-        Attributes {
-            id: Some(_),
-            time: Some(_),
-            ..
-        } => Hints::default(),
-        _ => Hints::of(&payload),
-    };
+    let hints = Hints::of(&payload, attributes);
     let time_ms = match attributes.time {
         Some(text) => Some(time::parse_ms(text).ok_or_else(|| {
             let message = format!("the time {text:?} is not in the form of RFC 3339");
@@ -113,15 +106,24 @@ struct Hints<'a> {
 }
 
 impl<'a> Hints<'a> {
-    fn of(payload: &'a [u8]) -> Self {
-        serde_json::from_slice::<Members>(payload).map_or_else(
-            |_| Self::default(),
-            |members| Self {
-                id: members.id.and_then(Text::get).filter(|id| !id.is_empty()),
-                timestamp: members.timestamp.and_then(Text::get),
-                observed: members.observed.and_then(Text::get),
-            },
-        )
+    /// Reads what the attributes leave open. Most payloads hold no hint: looking for the names costs
+    /// a tenth of parsing.
+    fn of(payload: &'a [u8], attributes: Attributes<'_>) -> Self {
+        let holds = |name: &str| std::str::from_utf8(payload).is_ok_and(|text| text.contains(name));
+        let id = attributes.id.is_none() && holds("\"ceId\"");
+        let time =
+            attributes.time.is_none() && (holds("\"timestamp\"") || holds("\"dateObservedTo\""));
+        if !id && !time {
+            return Self::default();
+        }
+        let Ok(members) = serde_json::from_slice::<Members>(payload) else {
+            return Self::default();
+        };
+        Self {
+            id: members.id.and_then(Text::get).filter(|id| !id.is_empty()),
+            timestamp: members.timestamp.and_then(Text::get),
+            observed: members.observed.and_then(Text::get),
+        }
     }
 
     fn time_ms(&self) -> Option<i64> {

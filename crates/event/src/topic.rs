@@ -164,10 +164,15 @@ impl fmt::Display for Topic<'_> {
 
 /// The id that a level stands for, or what is wrong with it.
 fn decode(level: &str) -> Result<Cow<'_, str>, String> {
-    if level.contains(['+', '#']) {
+    let (mut wildcard, mut encoded) = (false, false);
+    for byte in level.bytes() {
+        wildcard |= matches!(byte, b'+' | b'#');
+        encoded |= byte == b'%';
+    }
+    if wildcard {
         return Err("holds a wildcard".into());
     }
-    let text = if level.contains('%') {
+    let text = if encoded {
         let rest = |tail: &[u8]| matches!(tail, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
         if level
             .as_bytes()

@@ -82,6 +82,10 @@ pub fn check(text: &str) -> Result<(), Unusable> {
     if text.len() > MAX_ID_BYTES {
         return Err(Unusable::TooLong(text.len()));
     }
+    // Nearly all ids are printable ASCII, which needs no decoding.
+    if text.bytes().all(|b| matches!(b, 0x20..=0x7e)) {
+        return Ok(());
+    }
     match text.chars().find(|c| c.is_control()) {
         Some(c) => Err(Unusable::Control(c)),
         None => Ok(()),
