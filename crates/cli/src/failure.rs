@@ -189,6 +189,7 @@ impl From<gemelli_client::Error> for Failure {
             }
             Error::Options(_) => Exit::Usage,
             Error::Answer { .. } => Exit::Failed,
+            Error::Refused(problem) if problem.code == "in-use" => Exit::Conflict,
             Error::Refused(problem) => match problem.status {
                 404 => Exit::NotFound,
                 409 | 412 => Exit::Conflict,

@@ -85,12 +85,44 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Manifest>, Failure> {
     Ok(found)
 }
 
-/// The manifest that a refusal speaks of: the one with the longest name in its words.
-pub fn meant<'a>(manifests: &'a [Manifest], words: &str) -> Option<&'a Manifest> {
-    manifests
+/// Where a refusal's words point: at the manifest with the longest name among them, else at the
+/// first value that is one of them.
+pub fn meant(manifests: &[Manifest], words: &str) -> Option<Place> {
+    let words: Vec<&str> = words
+        .split_whitespace()
+        .map(|word| word.trim_matches(['`', '"', '\'', ',', ':', ';']))
+        .collect();
+    let named = manifests
         .iter()
-        .filter(|manifest| words.contains(manifest.name()))
-        .max_by_key(|manifest| manifest.name().len())
+        .filter(|manifest| words.contains(&manifest.name()));
+    if let Some(manifest) = named.max_by_key(|manifest| manifest.name().len()) {
+        return Some(manifest.place());
+    }
+    words.iter().filter(|word| word.len() > 2).find_map(|word| {
+        let manifest = manifests
+            .iter()
+            .find(|manifest| holds(&manifest.json(), word))?;
+        let from = (manifest.at.line as usize).saturating_sub(1);
+        let (line, column) = manifest
+            .text
+            .lines()
+            .enumerate()
+            .skip(from)
+            .find_map(|(line, text)| Some((line, text.find(word)?)))?;
+        let row = manifest.text.lines().nth(line)?;
+        let column = row.get(..column)?.chars().count() + 1;
+        Some(Place::at(&manifest.file, &manifest.text, line + 1, column))
+    })
+}
+
+/// Whether a text somewhere in a value is this word.
+fn holds(value: &Json, word: &str) -> bool {
+    match value {
+        Json::String(text) => text == word,
+        Json::Array(items) => items.iter().any(|item| holds(item, word)),
+        Json::Object(fields) => fields.values().any(|field| holds(field, word)),
+        _ => false,
+    }
 }
 
 #[derive(Default)]

@@ -86,7 +86,7 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
 pub fn refusal(manifests: &[Manifest], failure: Failure) -> Failure {
     let meant = source::meant(manifests, &failure.message);
     match meant.filter(|_| failure.exit != Exit::Unreachable) {
-        Some(manifest) => failure.at(manifest.place()),
+        Some(place) => failure.at(place),
         None => failure,
     }
 }

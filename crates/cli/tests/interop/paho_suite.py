@@ -18,7 +18,7 @@ CA = sys.argv[4] if len(sys.argv) > 4 else None
 TOKEN = sys.argv[5] if len(sys.argv) > 5 else None
 FIVE = VERSION == 5
 PATIENCE = 15
-UNIQUE = f"{VERSION}-{TRANSPORT}-{time.time_ns()}"
+UNIQUE = f"{VERSION}-{TRANSPORT.replace('+', '-')}-{time.time_ns()}"
 
 
 class Client:

@@ -217,7 +217,7 @@ fn a_refused_manifest_shows_its_place_and_nothing_is_applied() {
         &server,
         &["apply", "-f", &file],
         5,
-        &["error[unknown-interface]", "shet", " --> ~/bad.yaml:6:1"],
+        &["error[unknown-interface]", "shet", " --> ~/bad.yaml:11:14"],
     );
     assert_eq!(server.run(&["get", "interfaces"]).err, "no interfaces\n");
 }
