@@ -17,7 +17,7 @@ use crate::{
     chance::Chance,
     city,
     device::{self, Notice, Summary, journal},
-    reference, simulate,
+    process, reference, simulate,
     workload::{Plan, Workload},
 };
 use serde_json::{Value as Json, json};
@@ -138,14 +138,26 @@ pub fn run(options: &Options, mut say: impl FnMut(&str)) -> Result<Outcome, Erro
     let (summary, kills) = devices.play(&mut server, &workload, options.kills, &mut say)?;
     devices.end();
     let seconds = summary.elapsed_ms as f64 / 1e3;
-    say(&format!("devices sent {} reports in {seconds:.1} s", summary.sent));
+    let cpu = |cpu: Option<Duration>| cpu.map_or("?".into(), |cpu| format!("{:.1}", cpu.as_secs_f64()));
+    say(&format!(
+        "devices sent {} reports in {seconds:.1} s (processor time: devices {} s, server {} s)",
+        summary.sent,
+        cpu(summary.cpu_ms.map(Duration::from_millis)),
+        cpu(process::cpu(server.pid()))
+    ));
 
     let marks = journal::read(&journal, workload.devices().len())
         .map_err(Error::io(format!("{}", journal.display())))?;
     let client = server.client()?;
     let mut outcome = Outcome { kills, ..Outcome::default() };
     history::read_back(&client, &workload, &marks, &mut outcome)?;
-    say(&format!("read {} rows of history after {:.1} s", outcome.rows_read, begin.elapsed().as_secs_f64()));
+    say(&format!(
+        "read {} rows of history after {:.1} s (processor time: check {} s, server {} s)",
+        outcome.rows_read,
+        begin.elapsed().as_secs_f64(),
+        cpu(process::cpu(std::process::id())),
+        cpu(process::cpu(server.pid()))
+    ));
     let expected = reference::city(&workload);
     values::compare(&client, &expected, &mut outcome)?;
     outcome.told(&expected, &summary, &workload);
