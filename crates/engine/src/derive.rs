@@ -48,7 +48,7 @@ impl Change<'_> {
         self.side.wake.extend_from_slice(&info.sets_off);
         if changed {
             let Moment { seq, position, .. } = self.at;
-            self.side.outbox.contribute(self.twin, &info.watched_by, position, seq);
+            self.side.outbox.contribute(self.twin, info.watched_by, position, seq);
             if let Some(old) = old {
                 self.side.outbox.settle(self.twin, slot, &old, seq);
                 if info.emit.is_some() {

@@ -12,7 +12,7 @@ use crate::{
     command,
     derive::Moment,
     hashing::Hashing,
-    outbox::Outbox,
+    outbox::{Outbox, Places},
     state::State,
     timers::Timers,
     tombstones::Tombstones,
@@ -45,7 +45,7 @@ pub(crate) struct Side {
     /// Edges whose target does not exist, by target: source and id.
     pub dangling: BTreeMap<TwinId, BTreeSet<(TwinId, Arc<str>)>>,
     /// Contributors of a snapshot, until their twins are loaded.
-    pub loaded: Vec<(TwinId, Vec<u16>, u64, Seq)>,
+    pub loaded: Vec<(TwinId, Places, u64, Seq)>,
     pub counters: Counters,
     pub dirty: Vec<TwinId>,
     /// Twins noted under this number are in `dirty`.

@@ -74,7 +74,7 @@ impl Engine {
         for Contributor { twin, watches, stamp, cause } in waiting {
             if let Some(shared) = state.get_mut(None, twin.as_str()) {
                 let stamp = Position { partition: Partition::of(twin.as_str()), offset: stamp };
-                side.outbox.contribute(Arc::make_mut(shared), &watches, stamp, cause);
+                side.outbox.contribute(Arc::make_mut(shared), watches, stamp, cause);
             }
         }
     }
@@ -95,9 +95,10 @@ impl Engine {
     /// than before the batch, to be logged.
     pub fn settle(&mut self, out: &mut Vec<Emission>) {
         for mut settle in self.side.outbox.settles.take() {
-            settle.before.sort_unstable_by_key(|(slot, _)| *slot);
+            settle.more.push(settle.before);
+            settle.more.sort_unstable_by_key(|(slot, _)| *slot);
             let Some(twin) = self.state.get(settle.twin.as_str()) else { continue };
-            let changed = settle.before.iter().filter_map(|(slot, before)| {
+            let changed = settle.more.iter().filter_map(|(slot, before)| {
                 let value = twin.value(*slot);
                 (value != before).then(|| Some((twin.interface.slot(*slot)?.name.clone(), value.clone())))?
             });
@@ -127,8 +128,8 @@ impl Engine {
 /// Contributions of a twin whose members changed.
 fn contribute(state: &State, contributor: &Contributor, out: &mut Vec<Emission>) {
     let Some(child) = state.get(contributor.twin.as_str()) else { return };
-    for place in &contributor.watches {
-        let Some(watch) = child.interface.watches().get(usize::from(*place)) else { continue };
+    let watches = child.interface.watches().iter().enumerate();
+    for (_, watch) in watches.filter(|(place, _)| contributor.watches.has(*place)) {
         let link = Link { child, watch, stamp: contributor.stamp, cause: contributor.cause };
         match watch.direction {
             Direction::Incoming => {

@@ -3,6 +3,7 @@
 use crate::{
     Compiled, Lifecycle,
     derive::Change,
+    outbox::Places,
     timers::MAX_AGE,
     twin::{Cell, EMPTY, Twin},
 };
@@ -86,8 +87,7 @@ impl Change<'_> {
                 side.outbox.settle(twin, slot, &value, at.seq);
             }
         }
-        let all: Vec<u16> = (0..u16::try_from(interface.watches().len()).unwrap_or(u16::MAX)).collect();
-        side.outbox.contribute(twin, &all, at.position, at.seq);
+        side.outbox.contribute(twin, Places::ALL, at.position, at.seq);
         let out = twin.out().map(|(id, _)| (twin.id.clone(), id.clone()));
         let incoming = twin.incoming().map(|edge| (edge.source.clone(), edge.id.clone()));
         for edge in out.chain(incoming) {

@@ -38,11 +38,30 @@ pub(crate) enum Key {
 #[derive(Clone, Debug)]
 pub(crate) struct Contributor {
     pub twin: TwinId,
-    /// Places among its interface's watches.
-    pub watches: Vec<u16>,
+    /// Which of its interface's watches.
+    pub watches: Places,
     /// Offset of the record that changed it.
     pub stamp: u64,
     pub cause: Seq,
+}
+
+/// A set of places among an interface's watches: a bit each, the last one for all from there on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Places(pub u64);
+
+impl Places {
+    /// All places.
+    pub(crate) const ALL: Self = Self(u64::MAX);
+
+    /// The set with one more.
+    pub(crate) fn with(self, place: u16) -> Self {
+        Self(self.0 | 1 << place.min(63))
+    }
+
+    /// Whether a place is one of them, or shares its bit with one.
+    pub(crate) fn has(self, place: usize) -> bool {
+        self.0 >> place.min(63) & 1 == 1
+    }
 }
 
 /// An event to send.
@@ -57,7 +76,9 @@ pub(crate) struct Emit {
 #[derive(Clone, Debug)]
 pub(crate) struct Settle {
     pub twin: TwinId,
-    pub before: Vec<(u16, Value)>,
+    pub before: (u16, Value),
+    /// As `before`, when it is more than one.
+    pub more: Vec<(u16, Value)>,
     pub cause: Seq,
 }
 
@@ -136,18 +157,14 @@ impl<T: Owned> Listed<T> {
 
 impl Outbox {
     /// Notes that a twin's contributions to these watches changed.
-    pub(crate) fn contribute(&mut self, twin: &mut Twin, watches: &[u16], stamp: Position, cause: Seq) {
-        if watches.is_empty() {
+    pub(crate) fn contribute(&mut self, twin: &mut Twin, watches: Places, stamp: Position, cause: Seq) {
+        if watches == Places::default() {
             return;
         }
         let Twin { id, noted, .. } = twin;
-        let make = || Contributor { twin: id.clone(), watches: Vec::new(), stamp: 0, cause };
+        let make = || Contributor { twin: id.clone(), watches, stamp: 0, cause };
         if let Some(entry) = self.contributors.of(id, &mut noted.contributes, make) {
-            for watch in watches {
-                if !entry.watches.contains(watch) {
-                    entry.watches.push(*watch);
-                }
-            }
+            entry.watches.0 |= watches.0;
             entry.stamp = stamp.offset;
             entry.cause = cause;
         }
@@ -156,11 +173,11 @@ impl Outbox {
     /// Notes that a derived value was another one before.
     pub(crate) fn settle(&mut self, twin: &mut Twin, slot: u16, before: &Value, cause: Seq) {
         let Twin { id, noted, .. } = twin;
-        let make = || Settle { twin: id.clone(), before: Vec::new(), cause };
+        let make = || Settle { twin: id.clone(), before: (slot, before.clone()), more: Vec::new(), cause };
         if let Some(entry) = self.settles.of(id, &mut noted.settles, make) {
             entry.cause = cause;
-            if !entry.before.iter().any(|(s, _)| *s == slot) {
-                entry.before.push((slot, before.clone()));
+            if entry.before.0 != slot && !entry.more.iter().any(|(s, _)| *s == slot) {
+                entry.more.push((slot, before.clone()));
             }
         }
     }
@@ -184,5 +201,18 @@ impl Outbox {
             .range(first..)
             .take_while(|(key, _)| matches!(key, Key::Incoming(t, ..) if t == target))
             .any(|(_, (command, _))| matches!(command, Command::Incoming { gone: false, .. }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_past_the_last_bit_share_it() {
+        let places = Places::default().with(3).with(200);
+        let held: Vec<_> = [0, 3, 4, 62, 63, 64, 200, 4_000].into_iter().filter(|p| places.has(*p)).collect();
+        assert_eq!(held, [3, 63, 64, 200, 4_000]);
+        assert!((0..100).all(|place| Places::ALL.has(place)));
     }
 }

@@ -254,7 +254,7 @@ impl Engine {
         for (id, watches, stamp, cause) in contributors.drain(..) {
             if let Some(shared) = state.get_mut(None, id.as_str()) {
                 let stamp = gemelli_event::Position { partition: Partition::of(id.as_str()), offset: stamp };
-                side.outbox.contribute(Arc::make_mut(shared), &watches, stamp, cause);
+                side.outbox.contribute(Arc::make_mut(shared), watches, stamp, cause);
             }
         }
         Ok(())

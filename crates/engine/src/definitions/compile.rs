@@ -5,6 +5,7 @@ use crate::{
     Rejection,
     expr::{Names, Program, Uses},
     hashing::{Hashing, mark},
+    outbox::Places,
 };
 use gemelli_model::{
     Interface, InterfaceId, Schema,
@@ -285,7 +286,7 @@ impl Slot {
             before: None,
             changed: None,
             sets_off: Box::default(),
-            watched_by: Box::default(),
+            watched_by: Places::default(),
             expires_ms: None,
             emit: None,
         }
@@ -375,7 +376,7 @@ impl Draft {
         let read = filter.iter().flat_map(|f| f.members().iter()).filter_map(|m| self.names.get(m).copied());
         let concerned: Vec<u16> = read.chain(of).collect();
         for slot in concerned {
-            self.with_slot(slot, |s| push(&mut s.watched_by, number));
+            self.with_slot(slot, |s| s.watched_by = s.watched_by.with(number));
         }
         if let Some(filter) = &filter {
             self.remember(&filter.uses().clone());

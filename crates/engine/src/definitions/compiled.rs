@@ -1,6 +1,6 @@
 //! An interface made ready: slots in packing order, names to slots, expressions in evaluation order.
 
-use crate::{expr::Program, hashing::Hashing, twin::Shares};
+use crate::{expr::Program, hashing::Hashing, outbox::Places, twin::Shares};
 use gemelli_model::{
     Interface, InterfaceId, Schema, Value,
     interface::{Aggregate, Clock, Direction, Emit},
@@ -46,7 +46,7 @@ pub(crate) struct Slot {
     /// Expressions, as places in the order of computing, that a write sets off.
     pub sets_off: Box<[u16]>,
     /// Watches that a change concerns.
-    pub watched_by: Box<[u16]>,
+    pub watched_by: Places,
     pub expires_ms: Option<u64>,
     pub emit: Option<Emit>,
 }

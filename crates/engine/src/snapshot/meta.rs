@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Damaged, Definitions, Engine,
     clock::EventClock,
-    outbox::{Emit, Key, Outbox},
+    outbox::{Emit, Key, Outbox, Places},
     tombstones::{Tombstone, Tombstones},
 };
 use gemelli_event::{Partition, record::Command};
@@ -68,8 +68,7 @@ fn outbox(out: &mut Writer, engine: &Engine) {
     out.count(contributors.iter().count());
     for contributor in contributors.iter() {
         out.text(contributor.twin.as_str());
-        out.count(contributor.watches.len());
-        contributor.watches.iter().for_each(|watch| out.number(u64::from(*watch)));
+        out.number(contributor.watches.0);
         out.number(contributor.stamp);
         out.number(contributor.cause);
     }
@@ -144,8 +143,7 @@ fn load_outbox(from: &mut Reader<'_>, engine: &mut Engine) -> Result<(), Damaged
     }
     engine.side.loaded = from.list(|from| {
         let twin = TwinId::new(from.text()?);
-        let watches = from.list(|from| Ok(u16::try_from(from.number()?).unwrap_or(u16::MAX)))?;
-        Ok((twin, watches, from.number()?, from.number()?))
+        Ok((twin, Places(from.number()?), from.number()?, from.number()?))
     })?;
     for _ in 0..from.count()? {
         let edge = (TwinId::new(from.text()?), from.text()?);
