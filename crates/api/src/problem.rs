@@ -7,9 +7,14 @@ use axum::{
 use gemelli_engine::Rejection;
 use serde::Serialize;
 
+/// A refusal.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Problem(Box<Document>);
+
 /// A refusal, as it is sent.
 #[derive(Clone, Debug, Serialize)]
-pub struct Problem {
+pub struct Document {
     /// `/errors/<code>`.
     #[serde(rename = "type")]
     kind: String,
@@ -64,7 +69,7 @@ impl Problem {
             "read-only" => Some(30),
             _ => None,
         };
-        Self {
+        Self(Box::new(Document {
             kind: format!("/errors/{code}"),
             title: code.replace('-', " "),
             status: status(code).as_u16(),
@@ -75,7 +80,7 @@ impl Problem {
             line: None,
             column: None,
             retry_after,
-        }
+        }))
     }
 
     /// There is nothing of that name.
@@ -85,24 +90,23 @@ impl Problem {
 
     /// What was sent is not JSON, and where.
     pub fn malformed_json(error: &serde_json::Error) -> Self {
-        Self {
-            line: Some(error.line()).filter(|n| *n > 0),
-            column: Some(error.column()).filter(|n| *n > 0),
-            ..Self::new("malformed-json", format!("the body is not the JSON that is expected: {error}"), "correct the body at the place named")
-        }
+        let number = |n: usize| u32::try_from(n).unwrap_or(0);
+        let detail = format!("the body is not the JSON that is expected: {error}");
+        let problem = Self::new("malformed-json", detail, "correct the body at the place named");
+        problem.placed(String::new(), number(error.line()), number(error.column()))
     }
 
     /// Points into what was sent.
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
-        self.pointer = Some(pointer.into());
+        self.0.pointer = Some(pointer.into());
         self
     }
 
     /// Points into a text: pointer, line and column, each if it is known.
     pub fn placed(mut self, pointer: String, line: u32, column: u32) -> Self {
         let known = |n: u32| usize::try_from(n).ok().filter(|n| *n > 0);
-        self.pointer = Some(pointer).filter(|p| !p.is_empty());
-        (self.line, self.column) = (known(line), known(column));
+        self.0.pointer = Some(pointer).filter(|p| !p.is_empty());
+        (self.0.line, self.0.column) = (known(line), known(column));
         self
     }
 
@@ -120,12 +124,20 @@ impl Problem {
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST)
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::BAD_REQUEST)
     }
 
     /// Seconds after which it is worth trying again.
     pub fn retry_after(&self) -> Option<u32> {
-        self.retry_after
+        self.0.retry_after
+    }
+}
+
+impl std::ops::Deref for Problem {
+    type Target = Document;
+
+    fn deref(&self) -> &Document {
+        &self.0
     }
 }
 
@@ -141,7 +153,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.code == "unauthorized" {

@@ -28,7 +28,9 @@ const TWINS: (usize, usize) = (100, 1_000);
 /// Rows of history of one page unless the client asks for another number, and at most.
 const ROWS: (usize, usize) = (1_000, 10_000);
 /// Most rows of one page of all history.
-const EXPORT: usize = 50_000;
+const EXPORT: usize = 500_000;
+/// Bytes after which a page of all history ends, however many rows were asked for.
+const EXPORT_BYTES: usize = 32 << 20;
 /// Dead letters of one page unless the client asks for another number, and at most.
 const LETTERS: (usize, usize) = (100, 10_000);
 
@@ -118,20 +120,31 @@ struct Export {
     after: Option<u64>,
 }
 
+/// A page of all history.
+#[derive(Default)]
+struct Lines {
+    rows: usize,
+    text: Vec<u8>,
+}
+
 /// All rows in the order of the log, one JSON object a line; the header `gemelli-next` says where the
 /// next page starts (`after`), and is absent on the last one.
 async fn all_history(State(app): State<App>, Asked(asked): Asked<Export>) -> Result<Response, Problem> {
     let size = extract::page_size(asked.limit, ROWS.0, EXPORT);
-    let page = app.node.all_history(asked.after, size).await.map_err(unreadable)?;
-    let mut body = Vec::with_capacity(256 * page.rows.len());
-    for row in &page.rows {
-        entry::write_row(&mut body, row);
-        body.push(b'\n');
-    }
-    let mut response = Body::from(body).into_response();
+    let read = app.node.all_history(asked.after, move |page: &mut Lines, row| {
+        if page.rows == size || page.text.len() >= EXPORT_BYTES {
+            return false;
+        }
+        page.rows += 1;
+        entry::write_row(&mut page.text, row);
+        page.text.push(b'\n');
+        true
+    });
+    let (page, next) = read.await.map_err(unreadable)?;
+    let mut response = Body::from(page.text).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-    if let Some(next) = page.next {
+    if let Some(next) = next {
         headers.insert("gemelli-next", HeaderValue::from(next));
     }
     Ok(response)

@@ -28,7 +28,7 @@ pub enum Entry {
     /// What a command would do: judged in its turn, not done.
     Check(Command),
     /// What an MQTT client published.
-    Published(Published),
+    Published(Box<Published>),
     /// An MQTT client that publishes came or went.
     Client(Presence),
 }

@@ -206,7 +206,7 @@ impl Driver {
                 turn.answers.push(Settled { number, answer, outcome: Outcome { verdict, seq: None } });
                 return;
             }
-            Entry::Published(published) => self.step_published(turn, published),
+            Entry::Published(published) => self.step_published(turn, *published),
             Entry::Client(presence) => {
                 if !presence.connected {
                     for twin in self.clients.gone(&presence.client) {

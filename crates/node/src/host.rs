@@ -42,7 +42,7 @@ impl Host for Core {
                         (None, Some(reply)) => Answer::Connection(reply),
                         (_, None) => Answer::None,
                     };
-                    Offer { entry: Entry::Published(taken.published), answer }
+                    Offer { entry: Entry::Published(Box::new(taken.published)), answer }
                 }
             });
         }

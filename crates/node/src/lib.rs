@@ -21,6 +21,7 @@ pub mod reading;
 
 mod host;
 mod intake;
+mod keeping;
 mod node;
 mod pipeline;
 mod recovery;

@@ -13,7 +13,7 @@ use crate::{
     options::Options,
     pipeline::Threads,
     rate::Rate,
-    reading::{self, Page, Query, Read, Unreadable},
+    reading::{self, Page, Query, Read, Row, Unreadable},
     recovery,
     snapshot::Snapshotter,
     state::{Core, Health, Published},
@@ -275,20 +275,30 @@ impl Node {
         self.read(move |store| store.history(&query)).await
     }
 
-    /// The history of all twins after a place, in the order of the log, at most `limit` rows.
-    pub async fn all_history(&self, after: Option<Seq>, limit: usize) -> Result<Page, Unreadable> {
-        self.read(move |store| reading::rows(store, after, limit)).await
+    /// The history of all twins after a place, in the order of the log: `take` collects rows until it
+    /// answers false. The answer is what it collected, and where to go on.
+    pub async fn all_history<T: Default + Send + 'static>(
+        &self,
+        after: Option<Seq>,
+        mut take: impl FnMut(&mut T, &Row) -> bool + Send + 'static,
+    ) -> Result<(T, Option<Seq>), Unreadable> {
+        self.read(move |store| {
+            let mut taken = T::default();
+            let next = reading::rows(store, after, |row| take(&mut taken, row))?;
+            Ok((taken, next))
+        })
+        .await
     }
 
     /// Reads on a thread that may wait for the disk.
-    async fn read(
+    async fn read<T: Default + Send + 'static>(
         &self,
-        read: impl FnOnce(&gemelli_store::Store) -> Result<Page, Unreadable> + Send + 'static,
-    ) -> Result<Page, Unreadable> {
+        read: impl FnOnce(&gemelli_store::Store) -> Result<T, Unreadable> + Send + 'static,
+    ) -> Result<T, Unreadable> {
         let store = self.inner.core.store.clone();
         let read = tokio::task::spawn_blocking(move || read(&store)).await;
         // Reads are only given up when the runtime ends.
-        read.unwrap_or_else(|_| Ok(Page::default()))
+        read.unwrap_or_else(|_| Ok(T::default()))
     }
 
     /// What the node counts.

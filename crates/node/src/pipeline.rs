@@ -239,7 +239,6 @@ impl Release {
         let core = &self.core;
         let tally = self.look_through(&frame);
         core.metrics.twins.set(view.count() as u64);
-        core.connections.follow(view.definitions());
         core.publish(Published { view: view.clone(), next_seq: frame.next_seq() });
         let mut callers = Vec::new();
         for settled in answers {

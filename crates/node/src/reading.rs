@@ -38,19 +38,20 @@ pub fn log(store: &Store, from: Seq, until: Seq) -> Read {
     read
 }
 
-/// Rows of all twins after a place, in the order of the log, at most `limit`.
-pub fn rows(store: &Store, after: Option<Seq>, limit: usize) -> Result<Page, Error> {
-    let mut page = Page::default();
+/// Rows of all twins after a place, in the order of the log, until one is not taken: the answer is the
+/// place of the last one that was, if there are more.
+pub fn rows(store: &Store, after: Option<Seq>, mut take: impl FnMut(&Row) -> bool) -> Result<Option<Seq>, Error> {
     let from = after.map_or(0, |seq| seq.saturating_add(1));
+    let (mut last, mut more) = (after, false);
     store.scan_history(from, |row| {
-        if page.rows.len() == limit {
-            page.next = page.rows.last().map(|row| row.seq);
-            return false;
+        if take(row) {
+            last = Some(row.seq);
+        } else {
+            more = true;
         }
-        page.rows.push(row.clone());
-        true
+        !more
     })?;
-    Ok(page)
+    Ok(last.filter(|_| more))
 }
 
 fn fill(store: &Store, until: Seq, read: &mut Read) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use crate::{
     access::Access,
     clock::Clock,
     driver::{Driver, ENGINE_VERSION, Tail},
+    keeping::Keeping,
     letters::{Letter, Letters},
     metrics::Metrics,
     node::StartError,
@@ -31,7 +32,10 @@ pub(crate) struct Recovered {
 }
 
 /// Opens the folder and brings engine and broker to the end of the log. Waits for the disk.
-pub(crate) fn open(options: Options, clock: Arc<dyn Clock>, access: Access) -> Result<Recovered, StartError> {
+pub(crate) fn open(mut options: Options, clock: Arc<dyn Clock>, access: Access) -> Result<Recovered, StartError> {
+    let keeping = Keeping::default();
+    let (kept, also) = (keeping.clone(), options.store.keep.clone());
+    options.store.keep = Arc::new(move |record| kept.keeps(record) && also(record));
     let (store, found) = Store::open(&options.data, options.store.clone())?;
     if found.truncated_bytes > 0 {
         let at = found.truncated_at.as_ref().map(|(file, offset)| format!("{} at {offset}", file.display()));
@@ -48,6 +52,7 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>, access: Access) -> R
         letters,
         metrics: Arc::new(Metrics::default()),
         store: store.clone(),
+        keeping,
         options,
     };
     let core = Arc::new(Core::new(parts));
@@ -57,7 +62,6 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>, access: Access) -> R
     replay(&store, &core, &mut engine, &broker, from)?;
     tail.next_seq = found.next_seq;
     let view = engine.view();
-    core.connections.follow(view.definitions());
     core.metrics.twins.set(view.count() as u64);
     core.publish(Published { view, next_seq: found.next_seq });
     let writer = store.writer()?;

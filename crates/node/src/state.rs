@@ -5,6 +5,7 @@ use crate::{
     clock::Clock,
     connections::Connections,
     driver::Frame,
+    keeping::Keeping,
     letters::Letters,
     metrics::Metrics,
     options::Options,
@@ -47,6 +48,7 @@ pub struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) admission: Admission,
     pub(crate) connections: Connections,
+    pub(crate) keeping: Keeping,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rate: Rate,
     pub(crate) letters: Mutex<Letters>,
@@ -72,15 +74,17 @@ pub(crate) struct Parts {
     pub next_seq: Seq,
     pub letters: Letters,
     pub metrics: Arc<Metrics>,
+    pub keeping: Keeping,
 }
 
 impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { options, clock, store, access, view, next_seq, letters, metrics } = parts;
+        let Parts { options, clock, store, access, view, next_seq, letters, metrics, keeping } = parts;
         let limits = &options.limits;
         Self {
             admission: Admission::new(limits.backlog_bytes),
             connections: Connections::default(),
+            keeping,
             rate: Rate::default(),
             released: watch::Sender::new(0),
             stream: broadcast::Sender::new(limits.stream_frames.max(1)),
@@ -104,6 +108,8 @@ impl Core {
     }
 
     pub(crate) fn publish(&self, published: Published) {
+        self.connections.follow(published.view.definitions());
+        self.keeping.follow(published.view.definitions());
         let published = Arc::new(published);
         let before = std::mem::replace(&mut *self.published.write(), published);
         // The last reader frees what only the old view holds: not under the lock.

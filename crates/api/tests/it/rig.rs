@@ -192,23 +192,21 @@ impl Events {
 
     /// Chunk sizes and heads are lines of their own that no event begins with.
     fn take(&mut self) -> Option<Event> {
-        loop {
-            let lines: Vec<_> = self.text.split("\n").map(|l| l.trim_end_matches('\r')).collect();
-            let start = lines.iter().position(|l| ["id: ", "event: ", "data: "].iter().any(|f| l.starts_with(f)))?;
-            let end = start + lines[start..].iter().position(|l| l.is_empty())?;
-            let mut event = Event { id: None, name: "message".into(), data: Json::Null };
-            for line in &lines[start..end] {
-                if let Some(id) = line.strip_prefix("id: ") {
-                    event.id = id.parse().ok();
-                } else if let Some(name) = line.strip_prefix("event: ") {
-                    event.name = name.into();
-                } else if let Some(data) = line.strip_prefix("data: ") {
-                    event.data = serde_json::from_str(data).unwrap_or_else(|e| panic!("{e}: {data}"));
-                }
+        let lines: Vec<_> = self.text.split('\n').map(|l| l.trim_end_matches('\r')).collect();
+        let start = lines.iter().position(|l| ["id: ", "event: ", "data: "].iter().any(|f| l.starts_with(f)))?;
+        let end = start + lines[start..].iter().position(|l| l.is_empty())?;
+        let mut event = Event { id: None, name: "message".into(), data: Json::Null };
+        for line in &lines[start..end] {
+            if let Some(id) = line.strip_prefix("id: ") {
+                event.id = id.parse().ok();
+            } else if let Some(name) = line.strip_prefix("event: ") {
+                event.name = name.into();
+            } else if let Some(data) = line.strip_prefix("data: ") {
+                event.data = serde_json::from_str(data).unwrap_or_else(|e| panic!("{e}: {data}"));
             }
-            self.text = lines[end + 1..].join("\n");
-            return Some(event);
         }
+        self.text = lines[end + 1..].join("\n");
+        Some(event)
     }
 }
 
@@ -256,6 +254,7 @@ spec:
   properties:
     - { name: temperature, schema: double }
     - { name: humidity, schema: double }
+    - { name: note, schema: string }
     - { name: warm, schema: boolean, derived: { expression: temperature >= 19 } }
   relationships:
     - { name: beside, target: room }
