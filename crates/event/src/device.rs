@@ -107,7 +107,7 @@ struct Hints<'a> {
 
 impl<'a> Hints<'a> {
     /// Reads what the attributes leave open. Most payloads hold no hint: looking for the names costs
-    /// a tenth of parsing.
+    /// a fraction of parsing.
     fn of(payload: &'a [u8], attributes: Attributes<'_>) -> Self {
         let holds = |name: &str| std::str::from_utf8(payload).is_ok_and(|text| text.contains(name));
         let id = attributes.id.is_none() && holds("\"ceId\"");
