@@ -9,6 +9,7 @@
 use crate::{
     admission::{Entry, Input, Published},
     answer::{Answer, Outcome},
+    depth,
     letters::Allowance,
     metrics::Metrics,
     presence::Clients,
@@ -223,7 +224,10 @@ impl Driver {
             },
             body => body,
         };
-        let (verdict, seq) = self.step(turn, partition(&body), body, None);
+        let (verdict, seq) = match depth::check(&body) {
+            Ok(()) => self.step(turn, partition(&body), body, None),
+            Err(rejection) => self.refuse(turn, partition(&body), body, rejection),
+        };
         match &verdict {
             Verdict::Rejected(rejection) => self.metrics.reject(rejection.code),
             Verdict::Duplicate => {
@@ -292,17 +296,19 @@ impl Driver {
             }
             Verdict::Duplicate => (verdict, None),
             Verdict::Rejected(rejection) => {
-                let letter = letter(&record.body, rejection);
-                let letter = letter.and_then(|letter| self.allow(letter, turn.now_ms));
-                if let Some(letter) = letter {
-                    let record = Record { body: Body::DeadLetter(letter), ..record };
-                    self.engine.step(seq, &record);
-                    self.tail.pass(seq, &record);
-                    turn.records.push(record);
-                }
-                (verdict, None)
+                let rejection = rejection.clone();
+                self.refuse(turn, partition, record.body, rejection)
             }
         }
+    }
+
+    /// Puts the dead letter of a refused record in its place, if there is to be one.
+    fn refuse(&mut self, turn: &mut Turn, partition: Partition, body: Body, why: Rejection) -> (Verdict, Option<Seq>) {
+        let letter = letter(&body, &why).and_then(|letter| self.allow(letter, turn.now_ms));
+        if let Some(letter) = letter {
+            self.step(turn, partition, Body::DeadLetter(letter), None);
+        }
+        (Verdict::Rejected(why), None)
     }
 
     fn allow(&mut self, letter: DeadLetter, now_ms: i64) -> Option<DeadLetter> {

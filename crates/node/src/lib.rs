@@ -10,6 +10,7 @@ pub mod access;
 pub mod admission;
 pub mod answer;
 pub mod clock;
+pub mod depth;
 pub mod connections;
 pub mod driver;
 pub mod letters;

@@ -92,6 +92,9 @@ async fn pressure_and_size_are_answered_not_suffered() {
     }
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
     assert_eq!(answer.json()["code"], "backlog-full");
+    let deep = format!(r#"{{"specversion":"1.0","id":"1","source":"x","type":"ktwin.real.room","data":{}{}}}"#, "[".repeat(90), "]".repeat(90));
+    let refused = server.send("POST", "/events", STRUCTURED, &deep).await;
+    assert!((400..500).contains(&refused.status), "{refused:?}");
     let huge = "x".repeat(9 << 20);
     let refused = server.send("POST", "/events", STRUCTURED, &huge).await.expect(413);
     assert_eq!(refused.json()["code"], "too-large");

@@ -123,6 +123,18 @@ fn the_refused_becomes_a_dead_letter_and_the_repeated_nothing() {
 }
 
 #[test]
+fn what_nests_too_deep_to_be_written_is_refused() {
+    let mut bench = Bench::new();
+    bench.batch(0, vec![rooms()]);
+    let deep = format!(r#"{{"temperature":{}1{}}}"#, "[".repeat(100), "]".repeat(100));
+    let batch = bench.batch(1, vec![Body::Event(event("office", "office#1", &deep))]);
+    let [Record { body: Body::DeadLetter(letter), .. }] = &batch.frame.records[..] else {
+        panic!("{:?}", batch.frame.records)
+    };
+    assert_eq!(&*letter.code, "too-large");
+}
+
+#[test]
 fn an_idle_batch_has_nothing_to_write() {
     let mut bench = Bench::new();
     let batch = bench.batch(0, Vec::new());
