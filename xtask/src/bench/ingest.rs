@@ -165,7 +165,8 @@ pub fn run(plan: &Plan) -> Done<(String, Vec<Goal>)> {
                 plan.seconds,
                 "ktwin/real/bench-twin/bench-{connection}",
             )?;
-            let kept = ours.count_lines("/v1/history?interface=bench-twin&kind=real", "\"seq\"")?;
+            let kept =
+                ours.count_history(&["\"interface\":\"bench-twin\"", "\"category\":\"real\""])?;
             if kept < acknowledged {
                 return Err(Failed(format!(
                     "{acknowledged} events acknowledged, {kept} read back: a broken promise"

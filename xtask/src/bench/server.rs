@@ -169,16 +169,25 @@ impl Server {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// How many lines of a body hold a text, read as it comes.
-    pub fn count_lines(&self, path: &str, with: &str) -> Done<u64> {
-        let mut count = 0;
-        for line in self.open(path)?.lines() {
-            count += u64::from(line?.contains(with));
+    /// How many rows of the whole history hold all of these texts, page by page as it comes.
+    pub fn count_history(&self, with: &[&str]) -> Done<u64> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let place = after.map_or(String::new(), |after: String| format!("&after={after}"));
+            let (next, rows) = self.open(&format!("/v1/history?limit=50000{place}"))?;
+            for row in rows.lines() {
+                let row = row?;
+                count += u64::from(with.iter().all(|text| row.contains(text)));
+            }
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(count),
+            }
         }
-        Ok(count)
     }
 
-    fn open(&self, path: &str) -> Done<BufReader<TcpStream>> {
+    /// The place of the next page, if there is one, and the body.
+    fn open(&self, path: &str) -> Done<(Option<String>, BufReader<TcpStream>)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.http))?;
         stream.set_read_timeout(Some(Duration::from_secs(120)))?;
         write!(
@@ -187,11 +196,14 @@ impl Server {
             self.http
         )?;
         let mut reader = BufReader::new(stream);
-        let mut line = String::new();
+        let (mut line, mut next) = (String::new(), None);
         while reader.read_line(&mut line)? > 0 && line != "\r\n" {
+            if let Some(place) = line.strip_prefix("gemelli-next:") {
+                next = Some(place.trim().to_owned());
+            }
             line.clear();
         }
-        Ok(reader)
+        Ok((next, reader))
     }
 
     /// Writes files into the server's own folder.
