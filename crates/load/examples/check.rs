@@ -10,7 +10,10 @@ use gemelli_load::{
 fn main() {
     let words: Vec<String> = std::env::args().collect();
     // A program that hands `simulate` on to this one tries devices without building the server.
-    if let Some(("simulate", words)) = words.get(1).map(|word| (word.as_str(), words.get(2..).unwrap_or_default())) {
+    if let Some(("simulate", words)) = words
+        .get(1)
+        .map(|word| (word.as_str(), words.get(2..).unwrap_or_default()))
+    {
         let code = simulate::run(words).map_err(|error| eprintln!("error: {error}"));
         std::process::exit(code.is_err().into());
     }

@@ -143,7 +143,9 @@ pub enum Error {
 /// Runs to the end on a runtime of its own.
 pub fn run(options: &Options) -> Result<Report, Error> {
     check(options)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Error::Options(format!("no runtime: {error}")))?;
     runtime.block_on(ingest(options))
 }
@@ -151,18 +153,27 @@ pub fn run(options: &Options) -> Result<Report, Error> {
 fn check(options: &Options) -> Result<(), Error> {
     let refuse = |what: String| Err(Error::Options(what));
     if options.connections == 0 || options.connections > MAX_CONNECTIONS {
-        return refuse(format!("connections must be 1 to {MAX_CONNECTIONS}, not {}", options.connections));
+        return refuse(format!(
+            "connections must be 1 to {MAX_CONNECTIONS}, not {}",
+            options.connections
+        ));
     }
     if options.in_flight == 0 || options.in_flight > MAX_IN_FLIGHT {
-        return refuse(format!("in flight must be 1 to {MAX_IN_FLIGHT}, not {}", options.in_flight));
+        return refuse(format!(
+            "in flight must be 1 to {MAX_IN_FLIGHT}, not {}",
+            options.in_flight
+        ));
     }
     if options.qos > 1 {
-        return refuse(format!("quality of service must be 0 or 1, not {}", options.qos));
+        return refuse(format!(
+            "quality of service must be 0 or 1, not {}",
+            options.qos
+        ));
     }
     match options.until {
-        Until::Messages(n) if n > MAX_MESSAGES * options.connections as u64 => {
-            refuse(format!("a connection sends at most {MAX_MESSAGES} messages"))
-        }
+        Until::Messages(n) if n > MAX_MESSAGES * options.connections as u64 => refuse(format!(
+            "a connection sends at most {MAX_MESSAGES} messages"
+        )),
         _ => Ok(()),
     }
 }
@@ -173,7 +184,11 @@ pub async fn ingest(options: &Options) -> Result<Report, Error> {
     let mut flows = Vec::with_capacity(options.connections);
     for connection in 0..options.connections {
         let flow = Flow::open(options, connection).await;
-        flows.push(flow.map_err(|source| Error::Network { connection, address: options.address, source })?);
+        flows.push(flow.map_err(|source| Error::Network {
+            connection,
+            address: options.address,
+            source,
+        })?);
     }
     let cpu = crate::process::cpu(std::process::id());
     let begin = Instant::now();
@@ -186,10 +201,17 @@ pub async fn ingest(options: &Options) -> Result<Report, Error> {
         };
         tasks.spawn(async move { (connection, flow.run(quota, stop).await) });
     }
-    let mut report = Report { per_connection: vec![0; options.connections], ..Report::default() };
+    let mut report = Report {
+        per_connection: vec![0; options.connections],
+        ..Report::default()
+    };
     while let Some(done) = tasks.join_next().await {
         let (connection, counts) = done.map_err(|error| Error::Options(error.to_string()))?;
-        let counts = counts.map_err(|source| Error::Network { connection, address: options.address, source })?;
+        let counts = counts.map_err(|source| Error::Network {
+            connection,
+            address: options.address,
+            source,
+        })?;
         report.sent += counts.sent;
         report.acknowledged += counts.acknowledged;
         report.refused += counts.refused;
@@ -200,7 +222,9 @@ pub async fn ingest(options: &Options) -> Result<Report, Error> {
         }
     }
     report.elapsed = begin.elapsed();
-    report.cpu = cpu.zip(crate::process::cpu(std::process::id())).map(|(a, b)| b.saturating_sub(a));
+    report.cpu = cpu
+        .zip(crate::process::cpu(std::process::id()))
+        .map(|(a, b)| b.saturating_sub(a));
     Ok(report)
 }
 
@@ -223,7 +247,9 @@ mod tests {
     #[test]
     fn payloads_have_the_size_asked_for() {
         for bytes in [100, 200, 1_000] {
-            let text = Options::payload_of(bytes).replace("{n}", "1000000000").replace("{t}", "10.0");
+            let text = Options::payload_of(bytes)
+                .replace("{n}", "1000000000")
+                .replace("{t}", "10.0");
             assert_eq!(text.len(), bytes);
             assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
         }
@@ -241,11 +267,26 @@ mod tests {
     fn options_that_make_no_run_are_refused() {
         let good = options("127.0.0.1:1".parse().unwrap());
         for bad in [
-            Options { connections: 0, ..good.clone() },
-            Options { connections: MAX_CONNECTIONS + 1, ..good.clone() },
-            Options { in_flight: MAX_IN_FLIGHT + 1, ..good.clone() },
-            Options { qos: 2, ..good.clone() },
-            Options { until: Until::Messages(MAX_MESSAGES * 4 + 1), ..good.clone() },
+            Options {
+                connections: 0,
+                ..good.clone()
+            },
+            Options {
+                connections: MAX_CONNECTIONS + 1,
+                ..good.clone()
+            },
+            Options {
+                in_flight: MAX_IN_FLIGHT + 1,
+                ..good.clone()
+            },
+            Options {
+                qos: 2,
+                ..good.clone()
+            },
+            Options {
+                until: Until::Messages(MAX_MESSAGES * 4 + 1),
+                ..good.clone()
+            },
         ] {
             assert!(matches!(check(&bad), Err(Error::Options(_))), "{bad:?}");
         }

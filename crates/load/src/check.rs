@@ -108,7 +108,9 @@ pub enum Error {
     #[error("the devices gave up: {0}")]
     Devices(String),
     /// The server could not be killed with reports on their way.
-    #[error("in {ATTEMPTS} attempts no report was on its way when the server was killed; use more neighbourhoods")]
+    #[error(
+        "in {ATTEMPTS} attempts no report was on its way when the server was killed; use more neighbourhoods"
+    )]
     NothingInFlight,
 }
 
@@ -127,18 +129,24 @@ impl Error {
 /// Runs the check; `say` hears one line per stage.
 pub fn run(options: &Options, mut say: impl FnMut(&str)) -> Result<Outcome, Error> {
     let begin = Instant::now();
-    std::fs::create_dir_all(&options.folder).map_err(Error::io(format!("{}", options.folder.display())))?;
+    std::fs::create_dir_all(&options.folder)
+        .map_err(Error::io(format!("{}", options.folder.display())))?;
     let workload = Workload::new(options.plan.clone());
     let mut server = Server::start(&options.program, &options.folder)?;
     let twins = apply(&server, options)?;
-    say(&format!("server at {} with {twins} twins after {:.1} s", server.url(), begin.elapsed().as_secs_f64()));
+    say(&format!(
+        "server at {} with {twins} twins after {:.1} s",
+        server.url(),
+        begin.elapsed().as_secs_f64()
+    ));
 
     let journal = options.folder.join("devices.journal");
     let mut devices = Devices::start(options, &server, journal.clone())?;
     let (summary, kills) = devices.play(&mut server, &workload, options.kills, &mut say)?;
     devices.end();
     let seconds = summary.elapsed_ms as f64 / 1e3;
-    let cpu = |cpu: Option<Duration>| cpu.map_or("?".into(), |cpu| format!("{:.1}", cpu.as_secs_f64()));
+    let cpu =
+        |cpu: Option<Duration>| cpu.map_or("?".into(), |cpu| format!("{:.1}", cpu.as_secs_f64()));
     say(&format!(
         "devices sent {} reports in {seconds:.1} s (processor time: devices {} s, server {} s)",
         summary.sent,
@@ -149,7 +157,10 @@ pub fn run(options: &Options, mut say: impl FnMut(&str)) -> Result<Outcome, Erro
     let marks = journal::read(&journal, workload.devices().len())
         .map_err(Error::io(format!("{}", journal.display())))?;
     let client = server.client()?;
-    let mut outcome = Outcome { kills, ..Outcome::default() };
+    let mut outcome = Outcome {
+        kills,
+        ..Outcome::default()
+    };
     history::read_back(&client, &workload, &marks, &mut outcome)?;
     say(&format!(
         "read {} rows of history after {:.1} s (processor time: check {} s, server {} s)",
@@ -176,15 +187,22 @@ fn apply(server: &Server, options: &Options) -> Result<usize, Error> {
     if options.plant == Some(Plant::Breakpoint) {
         interfaces.iter_mut().for_each(move_breakpoint);
     }
-    client.apply(&interfaces, false).map_err(Error::http("applying the city's interfaces"))?;
+    client
+        .apply(&interfaces, false)
+        .map_err(Error::http("applying the city's interfaces"))?;
     let twins = city::twins(options.plan.neighborhoods);
-    client.apply(&twins, false).map_err(Error::http("applying the city's twins"))?;
+    client
+        .apply(&twins, false)
+        .map_err(Error::http("applying the city's twins"))?;
     Ok(twins.len())
 }
 
 /// Moves the first bound of PM10 by one: 54 becomes 55, and 55 becomes 56.
 fn move_breakpoint(interface: &mut Json) {
-    for (pointer, to) in [("/spec/tables/pm10/rows/0/to", 55), ("/spec/tables/pm10/rows/1/from", 56)] {
+    for (pointer, to) in [
+        ("/spec/tables/pm10/rows/0/to", 55),
+        ("/spec/tables/pm10/rows/1/from", 56),
+    ] {
         if let Some(bound) = interface.pointer_mut(pointer) {
             *bound = json!(to);
         }
@@ -212,13 +230,23 @@ impl Devices {
             ..device::Options::new(server.mqtt())
         };
         let mut command = Command::new(&options.program);
-        command.arg("simulate").args(simulate::words(&options.plan, &device));
+        command
+            .arg("simulate")
+            .args(simulate::words(&options.plan, &device));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(Error::io("starting the devices"))?;
         let words = child.stdin.take();
         let lost = || io::Error::from(io::ErrorKind::BrokenPipe);
-        let out = child.stdout.take().ok_or_else(lost).map_err(Error::io("starting the devices"))?;
-        Ok(Self { child, words, notices: BufReader::new(out) })
+        let out = child
+            .stdout
+            .take()
+            .ok_or_else(lost)
+            .map_err(Error::io("starting the devices"))?;
+        Ok(Self {
+            child,
+            words,
+            notices: BufReader::new(out),
+        })
     }
 
     /// Hears the devices until they are done, and kills the server on the way.
@@ -236,8 +264,14 @@ impl Devices {
         let due = |done: usize| workload.total() * (done as u64 + 1) / (u64::from(kills) + 1);
         loop {
             match self.hear()? {
-                Notice::Connected { devices, elapsed_ms } => {
-                    say(&format!("{devices} devices connected in {:.1} s", elapsed_ms as f64 / 1e3));
+                Notice::Connected {
+                    devices,
+                    elapsed_ms,
+                } => {
+                    say(&format!(
+                        "{devices} devices connected in {:.1} s",
+                        elapsed_ms as f64 / 1e3
+                    ));
                 }
                 Notice::Progress { sent, .. } => {
                     if !armed && done.len() < kills as usize && sent >= due(done.len()) {
@@ -248,9 +282,15 @@ impl Devices {
                 Notice::Armed { .. } => {
                     // Some of the kills fall before the frame is on disk, some after.
                     std::thread::sleep(Duration::from_micros(chance.below(2_000)));
-                    now = Kill { restart: server.kill_and_restart()?, ..Kill::default() };
+                    now = Kill {
+                        restart: server.kill_and_restart()?,
+                        ..Kill::default()
+                    };
                 }
-                Notice::Lost { in_flight, acknowledged } => {
+                Notice::Lost {
+                    in_flight,
+                    acknowledged,
+                } => {
                     (now.in_flight, now.acknowledged) = (in_flight, acknowledged);
                 }
                 Notice::Back { repeated } => {
@@ -273,15 +313,24 @@ impl Devices {
 
     fn hear(&mut self) -> Result<Notice, Error> {
         let mut line = String::new();
-        match self.notices.read_line(&mut line).map_err(Error::io("hearing the devices"))? {
+        match self
+            .notices
+            .read_line(&mut line)
+            .map_err(Error::io("hearing the devices"))?
+        {
             0 => Err(Error::Devices("their process ended without a word".into())),
-            _ => serde_json::from_str(&line).map_err(|error| Error::Devices(format!("{error}: {line}"))),
+            _ => serde_json::from_str(&line)
+                .map_err(|error| Error::Devices(format!("{error}: {line}"))),
         }
     }
 
     fn say(&mut self, word: &str) -> Result<(), Error> {
-        let Some(words) = &mut self.words else { return Ok(()) };
-        writeln!(words, "{word}").and_then(|()| words.flush()).map_err(Error::io("telling the devices"))
+        let Some(words) = &mut self.words else {
+            return Ok(());
+        };
+        writeln!(words, "{word}")
+            .and_then(|()| words.flush())
+            .map_err(Error::io("telling the devices"))
     }
 
     /// Closes their input, which ends them, and waits.
@@ -314,11 +363,16 @@ mod tests {
                 continue;
             }
             changed += 1;
-            let bound = |interface: &Json, pointer| interface.pointer(pointer).and_then(Json::as_f64).unwrap();
+            let bound = |interface: &Json, pointer| {
+                interface.pointer(pointer).and_then(Json::as_f64).unwrap()
+            };
             assert_eq!(bound(&before, "/spec/tables/pm10/rows/0/to"), 54.0);
             assert_eq!(bound(&after, "/spec/tables/pm10/rows/0/to"), 55.0);
             assert_eq!(bound(&after, "/spec/tables/pm10/rows/1/from"), 56.0);
-            assert_eq!(before.pointer("/spec/tables/co"), after.pointer("/spec/tables/co"));
+            assert_eq!(
+                before.pointer("/spec/tables/co"),
+                after.pointer("/spec/tables/co")
+            );
         }
         assert_eq!(changed, 1, "one interface holds the tables");
     }

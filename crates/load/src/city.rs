@@ -63,28 +63,53 @@ const INTERFACES: [&str; 16] = [
 
 /// Manifests of all interfaces, as their files say.
 pub fn interfaces() -> Vec<Value> {
-    let manifests = INTERFACES.iter().flat_map(|text| manifest::parse(text).manifests);
-    manifests.map(|manifest| json!(manifest::to_value(&manifest))).collect()
+    let manifests = INTERFACES
+        .iter()
+        .flat_map(|text| manifest::parse(text).manifests);
+    manifests
+        .map(|manifest| json!(manifest::to_value(&manifest)))
+        .collect()
 }
 
 /// Manifests of all twins; targets of relationships come before their sources.
 pub fn twins(neighborhoods: u16) -> Vec<Value> {
     let mut twins = Vec::with_capacity(1 + usize::from(neighborhoods) * TWINS);
-    twins.push(twin(CITY, CITY_INTERFACE, place("Gemelli City", CORNER), &[]));
+    twins.push(twin(
+        CITY,
+        CITY_INTERFACE,
+        place("Gemelli City", CORNER),
+        &[],
+    ));
     for nb in 1..=neighborhoods {
         let name = format!("Neighbourhood {nb}");
         let city = [("refCity", CITY.to_owned())];
         let within = [("refNeighborhood", neighborhood(nb))];
-        twins.push(twin(&neighborhood(nb), NEIGHBORHOOD, place(&name, at(nb, 0.5, 0.5)), &city));
+        twins.push(twin(
+            &neighborhood(nb),
+            NEIGHBORHOOD,
+            place(&name, at(nb, 0.5, 0.5)),
+            &city,
+        ));
         let name = format!("Car park {nb}");
-        twins.push(twin(&parking(nb), PARKING, place(&name, at(nb, 0.9, 0.9)), &within));
+        twins.push(twin(
+            &parking(nb),
+            PARKING,
+            place(&name, at(nb, 0.9, 0.9)),
+            &within,
+        ));
         for number in 1..=POLES {
             let name = format!("Pole {nb}-{number}");
-            twins.push(twin(&pole(nb, number), POLE, place(&name, pole_at(nb, number)), &within));
+            twins.push(twin(
+                &pole(nb, number),
+                POLE,
+                place(&name, pole_at(nb, number)),
+                &within,
+            ));
         }
     }
-    let (batteries, others): (Vec<_>, Vec<_>) =
-        fleet::devices(neighborhoods).into_iter().partition(|device| device.kind == Kind::Battery);
+    let (batteries, others): (Vec<_>, Vec<_>) = fleet::devices(neighborhoods)
+        .into_iter()
+        .partition(|device| device.kind == Kind::Battery);
     twins.extend(batteries.iter().chain(&others).map(device));
     twins
 }
@@ -92,7 +117,17 @@ pub fn twins(neighborhoods: u16) -> Vec<Value> {
 fn device(device: &Device) -> Value {
     let (nb, number) = (device.neighborhood, device.place);
     let pole = ("refPole", pole(nb, number));
-    let battery = || ("refDevice", Device { kind: Kind::Battery, powers: Some(device.kind), ..*device }.id());
+    let battery = || {
+        (
+            "refDevice",
+            Device {
+                kind: Kind::Battery,
+                powers: Some(device.kind),
+                ..*device
+            }
+            .id(),
+        )
+    };
     let edges = match device.kind {
         Kind::Air | Kind::Weather | Kind::Noise | Kind::Lamp => vec![pole, battery()],
         Kind::Crowd | Kind::Traffic => vec![pole],
@@ -106,12 +141,19 @@ fn device(device: &Device) -> Value {
         Kind::Charging => at(nb, 0.85, 0.9),
         _ => pole_at(nb, number),
     };
-    twin(&device.id(), device.kind.interface(), place(&name, spot), &edges)
+    twin(
+        &device.id(),
+        device.kind.interface(),
+        place(&name, spot),
+        &edges,
+    )
 }
 
 fn twin(id: &str, interface: &str, properties: Value, edges: &[(&str, String)]) -> Value {
-    let edges: Vec<Value> =
-        edges.iter().map(|(name, target)| json!({"name": name, "target": target})).collect();
+    let edges: Vec<Value> = edges
+        .iter()
+        .map(|(name, target)| json!({"name": name, "target": target}))
+        .collect();
     let mut spec = json!({"interface": interface, "properties": properties});
     if let (false, Some(spec)) = (edges.is_empty(), spec.as_object_mut()) {
         spec.insert("relationships".into(), edges.into());
@@ -126,7 +168,11 @@ fn place(name: &str, (latitude, longitude): (f64, f64)) -> Value {
 /// Poles stand in five rows of ten.
 fn pole_at(neighborhood: u16, number: u16) -> (f64, f64) {
     let index = number.saturating_sub(1);
-    at(neighborhood, f64::from(index / 10) * 0.18 + 0.1, f64::from(index % 10) * 0.08 + 0.08)
+    at(
+        neighborhood,
+        f64::from(index / 10) * 0.18 + 0.1,
+        f64::from(index % 10) * 0.08 + 0.08,
+    )
 }
 
 /// A point of a neighbourhood; north and east are shares of its side.
@@ -155,10 +201,19 @@ mod tests {
             assert_eq!(twins.len(), count);
             let mut known = BTreeSet::new();
             for twin in &twins {
-                for edge in twin["spec"]["relationships"].as_array().unwrap_or(&Vec::new()) {
-                    assert!(known.contains(edge["target"].as_str().unwrap()), "{edge} comes too early");
+                for edge in twin["spec"]["relationships"]
+                    .as_array()
+                    .unwrap_or(&Vec::new())
+                {
+                    assert!(
+                        known.contains(edge["target"].as_str().unwrap()),
+                        "{edge} comes too early"
+                    );
                 }
-                assert!(known.insert(twin["metadata"]["name"].as_str().unwrap()), "{twin} comes twice");
+                assert!(
+                    known.insert(twin["metadata"]["name"].as_str().unwrap()),
+                    "{twin} comes twice"
+                );
             }
         }
     }
@@ -167,27 +222,51 @@ mod tests {
     fn interfaces_have_every_member_that_devices_report_and_every_relationship() {
         let interfaces = interfaces();
         assert_eq!(interfaces.len(), INTERFACES.len());
-        let spec = |name: &str| interfaces.iter().find(|i| i["metadata"]["name"] == name).unwrap()["spec"].clone();
+        let spec = |name: &str| {
+            interfaces
+                .iter()
+                .find(|i| i["metadata"]["name"] == name)
+                .unwrap()["spec"]
+                .clone()
+        };
         fn has(spec: &dyn Fn(&str) -> Value, interface: &str, list: &str, name: &str) -> bool {
             let own = spec(interface);
             let among = |list: &str| own[list].as_array().cloned().unwrap_or_default();
             among(list).iter().any(|member| member["name"] == name)
-                || among("extends").iter().any(|parent| has(spec, parent.as_str().unwrap(), list, name))
+                || among("extends")
+                    .iter()
+                    .any(|parent| has(spec, parent.as_str().unwrap(), list, name))
         }
         let workload = Workload::new(Plan::default());
         for step in workload.steps().take(40) {
             for due in step.due {
                 let kind = workload.devices()[due.device as usize].kind;
-                for (name, _) in payload::reading(&workload, due, step.time_ms).unwrap().members {
-                    let known = ["properties", "telemetry"].iter().any(|list| has(&spec, kind.interface(), list, name));
+                for (name, _) in payload::reading(&workload, due, step.time_ms)
+                    .unwrap()
+                    .members
+                {
+                    let known = ["properties", "telemetry"]
+                        .iter()
+                        .any(|list| has(&spec, kind.interface(), list, name));
                     assert!(known, "{} lacks {name}", kind.interface());
                 }
             }
         }
         for twin in twins(1) {
             let interface = twin["spec"]["interface"].as_str().unwrap();
-            for edge in twin["spec"]["relationships"].as_array().unwrap_or(&Vec::new()) {
-                assert!(has(&spec, interface, "relationships", edge["name"].as_str().unwrap()), "{twin}");
+            for edge in twin["spec"]["relationships"]
+                .as_array()
+                .unwrap_or(&Vec::new())
+            {
+                assert!(
+                    has(
+                        &spec,
+                        interface,
+                        "relationships",
+                        edge["name"].as_str().unwrap()
+                    ),
+                    "{twin}"
+                );
             }
         }
     }
@@ -196,11 +275,19 @@ mod tests {
     fn twins_of_each_interface() {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for twin in twins(2) {
-            *counts.entry(twin["spec"]["interface"].as_str().unwrap().into()).or_default() += 1;
+            *counts
+                .entry(twin["spec"]["interface"].as_str().unwrap().into())
+                .or_default() += 1;
         }
         let of = |interface: &str| counts[interface];
-        assert_eq!([CITY_INTERFACE, NEIGHBORHOOD, POLE, PARKING].map(of), [1, 2, 100, 2]);
-        assert_eq!(Kind::ALL.map(|kind| of(kind.interface())), [100, 100, 100, 100, 100, 2, 40, 100, 440]);
+        assert_eq!(
+            [CITY_INTERFACE, NEIGHBORHOOD, POLE, PARKING].map(of),
+            [1, 2, 100, 2]
+        );
+        assert_eq!(
+            Kind::ALL.map(|kind| of(kind.interface())),
+            [100, 100, 100, 100, 100, 2, 40, 100, 440]
+        );
         assert_eq!(counts.len(), 13);
     }
 
@@ -215,7 +302,14 @@ mod tests {
         };
         for twin in twins.iter().skip(1) {
             let id = twin["metadata"]["name"].as_str().unwrap();
-            let nb: i64 = id.split("nb").nth(1).unwrap().get(..3).unwrap().parse().unwrap();
+            let nb: i64 = id
+                .split("nb")
+                .nth(1)
+                .unwrap()
+                .get(..3)
+                .unwrap()
+                .parse()
+                .unwrap();
             assert_eq!(cell(twin), ((nb - 1) / 5, (nb - 1) % 5), "{id}");
         }
     }

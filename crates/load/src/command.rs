@@ -50,13 +50,24 @@ pub fn run(
             pairs.only(&["neighborhoods"])?;
             make_city(&client()?, pairs.number("neighborhoods", 1)?)
         }
-        other => Err(Error::Words(format!("{other} is not publish, hold or city"))),
+        other => Err(Error::Words(format!(
+            "{other} is not publish, hold or city"
+        ))),
     }
 }
 
 fn publish(pairs: &Pairs) -> Result<Json, Error> {
     pairs.only(&[
-        "mqtt", "protocol", "qos", "connections", "in-flight", "payload", "topic", "event-ids", "seconds", "messages",
+        "mqtt",
+        "protocol",
+        "qos",
+        "connections",
+        "in-flight",
+        "payload",
+        "topic",
+        "event-ids",
+        "seconds",
+        "messages",
     ])?;
     let connections = pairs.number("connections", 1)?;
     process::allow_files(connections as u64 + OTHER_FILES)?;
@@ -70,7 +81,11 @@ fn publish(pairs: &Pairs) -> Result<Json, Error> {
         in_flight: pairs.number("in-flight", 100)?,
         topic: pairs.number("topic", "bench/{connection}".to_owned())?,
         payload: Options::payload_of(pairs.number("payload", 100)?),
-        event_id: if ids { "bench-{connection}#{n}".into() } else { String::new() },
+        event_id: if ids {
+            "bench-{connection}#{n}".into()
+        } else {
+            String::new()
+        },
         client: format!("bench-{}", std::process::id()),
         until: match messages {
             0 => Until::Elapsed(Duration::from_secs_f64(pairs.number("seconds", 5.0)?)),
@@ -118,7 +133,9 @@ impl<'a> Pairs<'a> {
             let [name, value] = pair else {
                 return Err(Error::Words(format!("{} needs a value", pair.concat())));
             };
-            let name = name.strip_prefix("--").ok_or_else(|| Error::Words(format!("{name} does not begin with --")))?;
+            let name = name
+                .strip_prefix("--")
+                .ok_or_else(|| Error::Words(format!("{name} does not begin with --")))?;
             pairs.insert(name, value.as_str());
         }
         Ok(Self(pairs))
@@ -126,7 +143,10 @@ impl<'a> Pairs<'a> {
 
     fn only(&self, known: &[&str]) -> Result<(), Error> {
         match self.0.keys().find(|name| !known.contains(name)) {
-            Some(name) => Err(Error::Words(format!("--{name} is not known; known are --{}", known.join(", --")))),
+            Some(name) => Err(Error::Words(format!(
+                "--{name} is not known; known are --{}",
+                known.join(", --")
+            ))),
             None => Ok(()),
         }
     }
@@ -134,7 +154,9 @@ impl<'a> Pairs<'a> {
     fn number<T: FromStr>(&self, name: &str, default: T) -> Result<T, Error> {
         match self.0.get(name) {
             None => Ok(default),
-            Some(value) => value.parse().map_err(|_| Error::Words(format!("--{name} does not take {value}"))),
+            Some(value) => value
+                .parse()
+                .map_err(|_| Error::Words(format!("--{name} does not take {value}"))),
         }
     }
 
@@ -142,7 +164,9 @@ impl<'a> Pairs<'a> {
         match self.0.get("protocol") {
             None | Some(&"5") => Ok(Version::V5),
             Some(&"3.1.1") => Ok(Version::V311),
-            Some(other) => Err(Error::Words(format!("--protocol takes 5 or 3.1.1, not {other}"))),
+            Some(other) => Err(Error::Words(format!(
+                "--protocol takes 5 or 3.1.1, not {other}"
+            ))),
         }
     }
 }
@@ -161,11 +185,20 @@ mod tests {
             ("publish --qos two", "--qos does not take two"),
             ("publish qos 1", "qos does not begin with --"),
             ("hold --protocol 4", "--protocol takes 5 or 3.1.1, not 4"),
-            ("city --days 1", "--days is not known; known are --neighborhoods"),
-            ("publish --connections 0", "connections must be 1 to 20000, not 0"),
+            (
+                "city --days 1",
+                "--days is not known; known are --neighborhoods",
+            ),
+            (
+                "publish --connections 0",
+                "connections must be 1 to 20000, not 0",
+            ),
         ] {
             let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-            let error = run(&words, || Err(gemelli_client::Error::Options("no server".into()))).unwrap_err();
+            let error = run(&words, || {
+                Err(gemelli_client::Error::Options("no server".into()))
+            })
+            .unwrap_err();
             assert_eq!(error.to_string(), expected);
         }
     }

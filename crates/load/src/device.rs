@@ -78,7 +78,14 @@ pub enum Plant {
 impl Options {
     /// Devices of MQTT 5 without login at top speed.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, protocol: Protocol::V5, speed: Speed::Max, journal: None, login: None, plant: None }
+        Self {
+            address,
+            protocol: Protocol::V5,
+            speed: Speed::Max,
+            journal: None,
+            login: None,
+            plant: None,
+        }
     }
 }
 
@@ -114,7 +121,9 @@ impl Report {
         let first_day = workload.plan().first_day;
         let before = |device: u32| first_day * workload.reports_per_day(device);
         let counts = (0..).zip(&self.acknowledged);
-        counts.map(|(device, n)| u64::from(n.saturating_sub(before(device)))).sum()
+        counts
+            .map(|(device, n)| u64::from(n.saturating_sub(before(device))))
+            .sum()
     }
 }
 
@@ -122,7 +131,9 @@ impl Report {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system does not allow as many connections.
-    #[error("{devices} devices need a connection each, but {source}; raise the limit (ulimit -n) or simulate fewer neighbourhoods")]
+    #[error(
+        "{devices} devices need a connection each, but {source}; raise the limit (ulimit -n) or simulate fewer neighbourhoods"
+    )]
     Files {
         /// Devices of the plan.
         devices: usize,
@@ -160,13 +171,25 @@ pub enum Error {
 }
 
 /// Plays the whole schedule on a runtime of its own. `notify` hears what happens, in order.
-pub fn run(workload: &Workload, options: &Options, notify: impl FnMut(&Notice)) -> Result<Report, Error> {
+pub fn run(
+    workload: &Workload,
+    options: &Options,
+    notify: impl FnMut(&Notice),
+) -> Result<Report, Error> {
     let devices = workload.devices().len();
-    process::allow_files(devices as u64 + OTHER_FILES).map_err(|source| Error::Files { devices, source })?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| Error::Io { what: "no runtime for the devices".into(), source })?;
+    process::allow_files(devices as u64 + OTHER_FILES)
+        .map_err(|source| Error::Files { devices, source })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|source| Error::Io {
+        what: "no runtime for the devices".into(),
+        source,
+    })?;
     runtime.block_on(async {
         let (_arm, commands) = tokio::sync::mpsc::channel(1);
-        Conductor::new(workload, options, commands, notify)?.run().await
+        Conductor::new(workload, options, commands, notify)?
+            .run()
+            .await
     })
 }

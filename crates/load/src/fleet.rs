@@ -127,7 +127,11 @@ pub struct Device {
 impl Device {
     /// The id of its twin.
     pub fn id(&self) -> String {
-        let place = place(self.powers.unwrap_or(self.kind), self.neighborhood, self.place);
+        let place = place(
+            self.powers.unwrap_or(self.kind),
+            self.neighborhood,
+            self.place,
+        );
         match (self.kind, self.powers) {
             (Kind::Battery, Some(Kind::Air)) => format!("ngsi-ld-city-device-aqo-{place}"),
             (Kind::Battery, Some(Kind::Weather)) => format!("ngsi-ld-city-device-wo-{place}"),
@@ -177,9 +181,20 @@ pub fn devices(neighborhoods: u16) -> Vec<Device> {
     for neighborhood in 1..=neighborhoods {
         let mut add = |kind, powers, count| {
             let places = 1..=count;
-            devices.extend(places.map(|place| Device { kind, neighborhood, place, powers }));
+            devices.extend(places.map(|place| Device {
+                kind,
+                neighborhood,
+                place,
+                powers,
+            }));
         };
-        for kind in [Kind::Air, Kind::Weather, Kind::Noise, Kind::Crowd, Kind::Traffic] {
+        for kind in [
+            Kind::Air,
+            Kind::Weather,
+            Kind::Noise,
+            Kind::Crowd,
+            Kind::Traffic,
+        ] {
             add(kind, None, POLES);
         }
         add(Kind::Charging, None, 1);
@@ -204,20 +219,63 @@ mod tests {
         assert_eq!(devices.len(), 3 * DEVICES);
         let ids: BTreeSet<String> = devices.iter().map(Device::id).collect();
         assert_eq!(ids.len(), devices.len());
-        let count = |kind| devices.iter().filter(|d| d.kind == kind && d.neighborhood == 2).count();
+        let count = |kind| {
+            devices
+                .iter()
+                .filter(|d| d.kind == kind && d.neighborhood == 2)
+                .count()
+        };
         assert_eq!(Kind::ALL.map(count), [50, 50, 50, 50, 50, 1, 20, 50, 220]);
     }
 
     #[test]
     fn ids_are_spelled_as_in_the_experiment() {
-        let id = |kind, place, powers| Device { kind, neighborhood: 1, place, powers }.id();
+        let id = |kind, place, powers| {
+            Device {
+                kind,
+                neighborhood: 1,
+                place,
+                powers,
+            }
+            .id()
+        };
         for (kind, place, powers, expected) in [
-            (Kind::Air, 1, None, "ngsi-ld-city-airqualityobserved-nb001-p00001"),
-            (Kind::Spot, 1, None, "ngsi-ld-city-offstreetparkingspot-nb001-ofp0001-s0001"),
-            (Kind::Battery, 3, Some(Kind::Noise), "ngsi-ld-city-device-nlo-nb001-p00003"),
-            (Kind::Battery, 9, Some(Kind::Lamp), "ngsi-ld-city-device-nb001-sl00009"),
-            (Kind::Battery, 4, Some(Kind::Spot), "ngsi-ld-city-device-nb001-ofp0001-s0004"),
-            (Kind::Lamp, 50, None, "ngsi-ld-city-streetlight-nb001-sl00050"),
+            (
+                Kind::Air,
+                1,
+                None,
+                "ngsi-ld-city-airqualityobserved-nb001-p00001",
+            ),
+            (
+                Kind::Spot,
+                1,
+                None,
+                "ngsi-ld-city-offstreetparkingspot-nb001-ofp0001-s0001",
+            ),
+            (
+                Kind::Battery,
+                3,
+                Some(Kind::Noise),
+                "ngsi-ld-city-device-nlo-nb001-p00003",
+            ),
+            (
+                Kind::Battery,
+                9,
+                Some(Kind::Lamp),
+                "ngsi-ld-city-device-nb001-sl00009",
+            ),
+            (
+                Kind::Battery,
+                4,
+                Some(Kind::Spot),
+                "ngsi-ld-city-device-nb001-ofp0001-s0004",
+            ),
+            (
+                Kind::Lamp,
+                50,
+                None,
+                "ngsi-ld-city-streetlight-nb001-sl00050",
+            ),
         ] {
             assert_eq!(id(kind, place, powers), expected);
         }
@@ -225,7 +283,12 @@ mod tests {
 
     #[test]
     fn the_silent_sensor_reports_as_often_but_ends_two_hours_early() {
-        let silent = Device { kind: Kind::Air, neighborhood: 1, place: SILENT_PLACE, powers: None };
+        let silent = Device {
+            kind: Kind::Air,
+            neighborhood: 1,
+            place: SILENT_PLACE,
+            powers: None,
+        };
         assert_eq!(silent.minutes().len(), Kind::Air.minutes().len());
         assert_eq!(silent.minutes().last(), Some(&1_315));
         assert!(silent.minutes().is_sorted_by(|a, b| a < b));

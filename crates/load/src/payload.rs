@@ -53,7 +53,10 @@ impl Reading {
     }
 
     fn member(&self, name: &str) -> Option<Member> {
-        self.members.iter().find(|(n, _)| *n == name).map(|(_, member)| *member)
+        self.members
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, member)| *member)
     }
 
     /// Appends the reading as a JSON object. With an event id, it stands in the payload as `ceId`
@@ -70,7 +73,11 @@ impl Reading {
                 Member::Whole(number) => write!(out, "\"{name}\":{number}"),
                 Member::Word(word) => write!(out, "\"{name}\":\"{word}\""),
                 Member::Time(ms) => {
-                    write!(out, "\"{name}\":\"{}\"", gemelli_model::time::format_ms(*ms))
+                    write!(
+                        out,
+                        "\"{name}\":\"{}\"",
+                        gemelli_model::time::format_ms(*ms)
+                    )
                 }
             };
         }
@@ -92,7 +99,9 @@ pub fn reading(workload: &Workload, due: Due, time_ms: i64) -> Option<Reading> {
         n: due.n,
         day: u32::try_from(since_start.div_euclid(DAY_MS)).unwrap_or_default(),
         minute: (since_start.rem_euclid(DAY_MS) / 60_000) as u16,
-        last_of_day: due.n.is_multiple_of(workload.reports_per_day(due.device).max(1)),
+        last_of_day: due
+            .n
+            .is_multiple_of(workload.reports_per_day(due.device).max(1)),
         time_ms,
         seed: plan.seed,
     };
@@ -122,7 +131,13 @@ fn stamp(moment: &Moment<'_>, members: &mut Vec<(&'static str, Member)>) {
     match moment.device.kind {
         Kind::Crowd | Kind::Traffic => {
             let window = usize::from(moment.minute / WINDOW_MIN);
-            let minutes = moment.device.kind.intervals().get(window).copied().unwrap_or(1);
+            let minutes = moment
+                .device
+                .kind
+                .intervals()
+                .get(window)
+                .copied()
+                .unwrap_or(1);
             let from = moment.time_ms - i64::from(minutes) * 60_000;
             members.push(("dateObservedFrom", Member::Time(from)));
             members.push(("dateObservedTo", Member::Time(moment.time_ms)));
@@ -157,7 +172,12 @@ fn constants(moment: &Moment<'_>) -> Vec<(&'static str, Member)> {
     match moment.device.kind {
         Kind::Air => {
             let mut members = eights(&AIR_OTHER);
-            members.extend(eights(&["CODensity", "NO2Density", "O3Density", "PM10Density"]));
+            members.extend(eights(&[
+                "CODensity",
+                "NO2Density",
+                "O3Density",
+                "PM10Density",
+            ]));
             members.extend(eights(&["PM25Density", "SO2Density", "relativeHumidity"]));
             members.extend(eights(&["reliability", "temperature"]));
             members.push(whole("volatileOrganicCompoundsTotal", 0));
@@ -189,7 +209,10 @@ fn constants(moment: &Moment<'_>) -> Vec<(&'static str, Member)> {
             whole("averageVehicleLength", 200),
         ],
         Kind::Charging => vec![whole("availableCapacity", if last { 3 } else { 1 })],
-        Kind::Spot => vec![("status", Member::Word(if last { "occupied" } else { "free" }))],
+        Kind::Spot => vec![(
+            "status",
+            Member::Word(if last { "occupied" } else { "free" }),
+        )],
         Kind::Lamp => vec![("powerState", Member::Word("off"))],
         Kind::Battery => vec![whole("batteryLevel", 90), whole("measurementFrequency", 15)],
     }
@@ -241,7 +264,10 @@ mod tests {
     fn both_styles_have_the_same_members() {
         let names = |style| -> BTreeMap<Kind, BTreeSet<&'static str>> {
             let mut names: BTreeMap<Kind, BTreeSet<&'static str>> = BTreeMap::new();
-            for (device, reading) in all(Plan { style, ..Plan::default() }) {
+            for (device, reading) in all(Plan {
+                style,
+                ..Plan::default()
+            }) {
                 let members = reading.members.iter().map(|(name, _)| *name);
                 names.entry(device.kind).or_default().extend(members);
             }
@@ -254,9 +280,16 @@ mod tests {
     fn another_seed_gives_other_readings_and_the_same_seed_the_same() {
         let first = all(Plan::default());
         assert_eq!(first, all(Plan::default()));
-        let second = all(Plan { seed: 2, ..Plan::default() });
+        let second = all(Plan {
+            seed: 2,
+            ..Plan::default()
+        });
         let same = first.iter().zip(&second).filter(|(a, b)| a == b).count();
-        assert!(same * 3 < first.len(), "{same} of {} readings are the same", first.len());
+        assert!(
+            same * 3 < first.len(),
+            "{same} of {} readings are the same",
+            first.len()
+        );
     }
 
     #[test]
@@ -264,7 +297,9 @@ mod tests {
         let readings = all(Plan::default());
         let values = |kind: Kind, name: &str| -> BTreeSet<String> {
             let of_kind = readings.iter().filter(|(device, _)| device.kind == kind);
-            of_kind.filter_map(|(_, r)| Some(r.number(name)?.to_string())).collect()
+            of_kind
+                .filter_map(|(_, r)| Some(r.number(name)?.to_string()))
+                .collect()
         };
         for (kind, name, expected) in [
             (Kind::Crowd, "averageCrowdSpeed", ["3.9", "4", "4.1"]),
@@ -283,7 +318,13 @@ mod tests {
             let of_kind = readings.iter().filter(|(device, _)| device.kind == kind);
             of_kind.filter_map(|(_, r)| r.word(name)).collect()
         };
-        assert_eq!(words(Kind::Spot, "status"), BTreeSet::from(["free", "occupied"]));
-        assert_eq!(words(Kind::Lamp, "powerState"), BTreeSet::from(["off", "on"]));
+        assert_eq!(
+            words(Kind::Spot, "status"),
+            BTreeSet::from(["free", "occupied"])
+        );
+        assert_eq!(
+            words(Kind::Lamp, "powerState"),
+            BTreeSet::from(["off", "on"])
+        );
     }
 }

@@ -21,7 +21,9 @@ pub fn cpu(pid: u32) -> Option<Duration> {
 /// Memory that a process holds, bytes.
 pub fn resident(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
 }
@@ -43,12 +45,22 @@ pub fn allow_files(needed: u64) -> Result<(), Shortfall> {
         return Ok(());
     }
     let allowed = limit.maximum.unwrap_or(needed);
-    let raised = Rlimit { current: Some(needed.min(allowed)), maximum: limit.maximum };
+    let raised = Rlimit {
+        current: Some(needed.min(allowed)),
+        maximum: limit.maximum,
+    };
     let now = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => needed.min(allowed),
         Err(_) => limit.current.unwrap_or_default(),
     };
-    if now < needed { Err(Shortfall { needed, allowed: now }) } else { Ok(()) }
+    if now < needed {
+        Err(Shortfall {
+            needed,
+            allowed: now,
+        })
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -69,8 +81,14 @@ mod tests {
     #[test]
     fn a_shortfall_names_both_figures() {
         assert_eq!(allow_files(3), Ok(()));
-        let Err(shortfall) = allow_files(1 << 40) else { return };
+        let Err(shortfall) = allow_files(1 << 40) else {
+            return;
+        };
         assert_eq!(shortfall.needed, 1 << 40);
-        assert!(shortfall.to_string().contains(&shortfall.allowed.to_string()));
+        assert!(
+            shortfall
+                .to_string()
+                .contains(&shortfall.allowed.to_string())
+        );
     }
 }

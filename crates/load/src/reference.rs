@@ -101,8 +101,12 @@ pub fn city(workload: &Workload) -> City {
 
 fn fold(workload: &Workload, step: &Step, latest: &mut [Latest]) {
     for due in &step.due {
-        let Some(reading) = payload::reading(workload, *due, step.time_ms) else { continue };
-        let Some(latest) = latest.get_mut(due.device as usize) else { continue };
+        let Some(reading) = payload::reading(workload, *due, step.time_ms) else {
+            continue;
+        };
+        let Some(latest) = latest.get_mut(due.device as usize) else {
+            continue;
+        };
         if let Some(before) = &latest.reading {
             latest.pressure_before = before.number("atmosphericPressure");
         }
@@ -127,7 +131,9 @@ fn frequency(battery_level: f64) -> f64 {
 
 /// The derived values of a device's own twin.
 fn values(device: &Device, latest: &Latest, now_ms: i64) -> Values {
-    let Some(reading) = &latest.reading else { return Values::new() };
+    let Some(reading) = &latest.reading else {
+        return Values::new();
+    };
     match device.kind {
         Kind::Air => air::values(reading, now_ms),
         Kind::Weather => weather::values(reading, latest.pressure_before),
@@ -142,11 +148,17 @@ fn values(device: &Device, latest: &Latest, now_ms: i64) -> Values {
 /// Slower than walking pace of its kind, or closer than two seconds.
 fn is_congested(reading: &Reading, speed: &str, least: f64) -> bool {
     reading.number(speed).is_some_and(|speed| speed < least)
-        || reading.number("averageHeadwayTime").is_some_and(|headway| headway < 2.0)
+        || reading
+            .number("averageHeadwayTime")
+            .is_some_and(|headway| headway < 2.0)
 }
 
 fn congested(reading: &Reading, speed: &str, least: f64) -> Values {
-    [("congested", Some(is_congested(reading, speed, least).into()))].into()
+    [(
+        "congested",
+        Some(is_congested(reading, speed, least).into()),
+    )]
+    .into()
 }
 
 #[cfg(test)]
@@ -165,25 +177,41 @@ mod tests {
     }
 
     fn id(kind: Kind, place: u16) -> String {
-        Device { kind, neighborhood: 1, place, powers: None }.id()
+        Device {
+            kind,
+            neighborhood: 1,
+            place,
+            powers: None,
+        }
+        .id()
     }
 
     #[test]
     fn the_constants_of_the_experiment_come_to_its_published_results() {
-        let city = run(Plan { style: Style::Ktwin, ..Plan::default() });
+        let city = run(Plan {
+            style: Style::Ktwin,
+            ..Plan::default()
+        });
         let value = |twin: &str, name: &str| city.twins[twin][name].clone().unwrap();
         let air = id(Kind::Air, 1);
         assert_eq!(value(&air, "COLevel"), "MODERATE".into());
         assert_eq!(value(&air, "PM25Level"), "GOOD".into());
         assert_eq!(value(&air, "airQualityIndex"), 86.0.into());
-        for twin in [&city::pole(1, 1), &city::neighborhood(1), &city::CITY.to_owned()] {
+        for twin in [
+            &city::pole(1, 1),
+            &city::neighborhood(1),
+            &city::CITY.to_owned(),
+        ] {
             assert_eq!(value(twin, "airQualityLevel"), "MODERATE".into());
         }
         let weather = id(Kind::Weather, 9);
         assert_eq!(value(&weather, "dewpoint"), (8.0 - 92.0 / 5.0).into());
         assert_eq!(value(&weather, "pressureTendency"), "steady".into());
         let felt = value(&weather, "feelsLikeTemperature");
-        assert!(matches!(felt, Expected::Number(felt) if (felt - -1.9253).abs() < 1e-4), "{felt:?}");
+        assert!(
+            matches!(felt, Expected::Number(felt) if (felt - -1.9253).abs() < 1e-4),
+            "{felt:?}"
+        );
         assert_eq!(value(&id(Kind::Crowd, 1), "congested"), false.into());
         assert_eq!(value(&city::parking(1), "occupiedSpotNumber"), 20.0.into());
         assert_eq!(value(&city::parking(1), "availableSpotNumber"), 0.0.into());
@@ -198,17 +226,40 @@ mod tests {
     fn the_silent_sensor_has_no_index_at_midnight_and_its_pole_neither() {
         let city = run(Plan::default());
         let silent = &city.twins[&id(Kind::Air, SILENT_PLACE)];
-        assert_eq!((&silent["airQualityIndex"], &silent["airQualityLevel"]), (&None, &None));
-        assert!(silent["COIndex"].is_some(), "only the overall index expires");
-        assert_eq!(city.twins[&city::pole(1, SILENT_PLACE)]["airQualityIndex"], None);
+        assert_eq!(
+            (&silent["airQualityIndex"], &silent["airQualityLevel"]),
+            (&None, &None)
+        );
+        assert!(
+            silent["COIndex"].is_some(),
+            "only the overall index expires"
+        );
+        assert_eq!(
+            city.twins[&city::pole(1, SILENT_PLACE)]["airQualityIndex"],
+            None
+        );
         assert!(city.twins[&id(Kind::Air, 1)]["airQualityIndex"].is_some());
     }
 
     #[test]
     fn one_lamp_is_defective_for_a_while_in_three_days() {
         let stuck = id(Kind::Lamp, STUCK_PLACE);
-        for (days, flips, defective) in [(1, None, false), (2, None, false), (3, Some(Flips { raised: 1, cleared: 1 }), false)] {
-            let city = run(Plan { days, ..Plan::default() });
+        for (days, flips, defective) in [
+            (1, None, false),
+            (2, None, false),
+            (
+                3,
+                Some(Flips {
+                    raised: 1,
+                    cleared: 1,
+                }),
+                false,
+            ),
+        ] {
+            let city = run(Plan {
+                days,
+                ..Plan::default()
+            });
             assert_eq!(city.lamps.get(&stuck).copied(), flips, "{days} days");
             assert_eq!(city.lamps.len(), usize::from(flips.is_some()));
             assert_eq!(city.twins[&stuck]["defectiveLamp"], Some(defective.into()));
@@ -219,14 +270,33 @@ mod tests {
     fn a_day_ends_on_every_category_and_both_sides_of_most_thresholds() {
         let city = run(Plan::default());
         let words = |name: &str| -> BTreeSet<&'static str> {
-            let values = city.twins.values().filter_map(|values| values.get(name)?.as_ref());
-            values.filter_map(|value| if let Expected::Word(word) = value { Some(*word) } else { None }).collect()
+            let values = city
+                .twins
+                .values()
+                .filter_map(|values| values.get(name)?.as_ref());
+            values
+                .filter_map(|value| {
+                    if let Expected::Word(word) = value {
+                        Some(*word)
+                    } else {
+                        None
+                    }
+                })
+                .collect()
         };
         assert_eq!(words("airQualityLevel"), air::CATEGORIES.into());
-        assert_eq!(words("pressureTendency"), BTreeSet::from(["falling", "raising", "steady"]));
+        assert_eq!(
+            words("pressureTendency"),
+            BTreeSet::from(["falling", "raising", "steady"])
+        );
         let both = |name: &str| {
-            let values = city.twins.values().filter_map(|values| values.get(name)?.as_ref());
-            values.filter(|value| **value == Expected::Truth(true)).count()
+            let values = city
+                .twins
+                .values()
+                .filter_map(|values| values.get(name)?.as_ref());
+            values
+                .filter(|value| **value == Expected::Truth(true))
+                .count()
         };
         assert!((1..99).contains(&both("congested")));
         let frequencies: BTreeSet<u64> = city.told.values().map(|(_, last)| *last as u64).collect();

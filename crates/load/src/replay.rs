@@ -132,9 +132,18 @@ pub fn run(options: &Options) -> Result<Report, Error> {
     let begin = Instant::now();
     let mut report = match &options.target {
         Target::Http(client) => http(options, client, &mut rows, &bar),
-        Target::Mqtt { address, version, login } => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let failed = |error: io::Error| Error::Mqtt { address: *address, reason: error.to_string() };
+        Target::Mqtt {
+            address,
+            version,
+            login,
+        } => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let failed = |error: io::Error| Error::Mqtt {
+                address: *address,
+                reason: error.to_string(),
+            };
             runtime.map_err(failed)?.block_on(async {
                 let connect = link::connect(*version, &client_id(), false, login.as_ref());
                 let mut sender = Sender::start(*address, connect);
@@ -159,7 +168,9 @@ fn bar(options: &Options, bytes: u64) -> ProgressBar {
     }
     let bar = ProgressBar::new(bytes);
     // The template is fixed and known to be one.
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent}% · {msg} · {elapsed} of about {duration}") {
+    if let Ok(style) = ProgressStyle::with_template(
+        "{wide_bar} {percent}% · {msg} · {elapsed} of about {duration}",
+    ) {
         bar.set_style(style);
     }
     bar
@@ -174,12 +185,18 @@ struct Pace {
 
 impl Pace {
     fn new(speed: Speed) -> Self {
-        Self { speed, begin: Instant::now(), first_ms: None }
+        Self {
+            speed,
+            begin: Instant::now(),
+            first_ms: None,
+        }
     }
 
     /// The moment at which a row of this time goes out; now where no speed is set.
     fn due(&mut self, time_ms: Option<i64>) -> Instant {
-        let (Speed::Times(times), Some(time_ms)) = (self.speed, time_ms) else { return Instant::now() };
+        let (Speed::Times(times), Some(time_ms)) = (self.speed, time_ms) else {
+            return Instant::now();
+        };
         let first = *self.first_ms.get_or_insert(time_ms);
         let ahead = Duration::from_millis(u64::try_from(time_ms - first).unwrap_or_default());
         self.begin + ahead.div_f64(times.max(f64::MIN_POSITIVE))
@@ -199,7 +216,12 @@ impl Sender {
         let (signal, signals) = mpsc::channel(SIGNALS);
         let (link, outbox) = Link::new(0, Shared::new(address, signal), connect, None);
         tokio::spawn(link.run());
-        Self { address, outbox: Some(outbox), signals, report: Report::default() }
+        Self {
+            address,
+            outbox: Some(outbox),
+            signals,
+            report: Report::default(),
+        }
     }
 
     async fn send_all(
@@ -258,12 +280,20 @@ impl Sender {
     fn hear(&mut self, signal: Option<Signal>) -> Result<(), Error> {
         match signal {
             Some(Signal::Acknowledged { refused: None, .. }) => self.report.acknowledged += 1,
-            Some(Signal::Acknowledged { refused: Some(reason), .. }) => {
+            Some(Signal::Acknowledged {
+                refused: Some(reason),
+                ..
+            }) => {
                 *self.report.refused.entry(reason).or_default() += 1;
             }
             Some(Signal::Refused { reason, .. }) => return Err(self.failed(&reason)),
             None => return Err(self.failed("the connection ended")),
-            Some(Signal::Up { .. } | Signal::Down { .. } | Signal::Received { .. } | Signal::Ended { .. }) => {}
+            Some(
+                Signal::Up { .. }
+                | Signal::Down { .. }
+                | Signal::Received { .. }
+                | Signal::Ended { .. },
+            ) => {}
         }
         Ok(())
     }
@@ -274,12 +304,18 @@ impl Sender {
     }
 
     fn failed(&self, reason: &str) -> Error {
-        Error::Mqtt { address: self.address, reason: reason.to_owned() }
+        Error::Mqtt {
+            address: self.address,
+            reason: reason.to_owned(),
+        }
     }
 
     fn silent(&self) -> Error {
         let seconds = STALL_LIMIT.as_secs();
-        self.failed(&format!("no acknowledgement for {seconds} s while {} rows wait for one", self.in_flight()))
+        self.failed(&format!(
+            "no acknowledgement for {seconds} s while {} rows wait for one",
+            self.in_flight()
+        ))
     }
 }
 
@@ -301,14 +337,21 @@ fn message(row: Row, version: Version) -> Message {
     }
 }
 
-fn http(options: &Options, client: &Client, rows: &mut Rows, bar: &ProgressBar) -> Result<Report, Error> {
+fn http(
+    options: &Options,
+    client: &Client,
+    rows: &mut Rows,
+    bar: &ProgressBar,
+) -> Result<Report, Error> {
     let mut report = Report::default();
     let mut pace = Pace::new(options.speed);
     let mut batch = Vec::with_capacity(BATCH);
     let mut line = 0;
     while options.limit.is_none_or(|limit| report.sent < limit) {
         let Some(row) = rows.next_row()? else { break };
-        let wait = pace.due(row.time_ms).saturating_duration_since(Instant::now());
+        let wait = pace
+            .due(row.time_ms)
+            .saturating_duration_since(Instant::now());
         if batch.len() >= BATCH || !wait.is_zero() {
             flush(client, &mut batch, line, &mut report)?;
             std::thread::sleep(wait);
@@ -323,11 +366,18 @@ fn http(options: &Options, client: &Client, rows: &mut Rows, bar: &ProgressBar) 
     Ok(report)
 }
 
-fn flush(client: &Client, batch: &mut Vec<Json>, line: u64, report: &mut Report) -> Result<(), Error> {
+fn flush(
+    client: &Client,
+    batch: &mut Vec<Json>,
+    line: u64,
+    report: &mut Report,
+) -> Result<(), Error> {
     if batch.is_empty() {
         return Ok(());
     }
-    client.send(batch).map_err(|source| Error::Http { line, source })?;
+    client
+        .send(batch)
+        .map_err(|source| Error::Http { line, source })?;
     report.acknowledged += batch.len() as u64;
     batch.clear();
     Ok(())
@@ -335,7 +385,9 @@ fn flush(client: &Client, batch: &mut Vec<Json>, line: u64, report: &mut Report)
 
 fn cloud_event(file: &Path, row: Row) -> Result<Json, Error> {
     let (interface, twin) = twin_of(&row.topic)?;
-    let id = row.event_id.unwrap_or_else(|| format!("{}#{}", file.display(), row.line));
+    let id = row
+        .event_id
+        .unwrap_or_else(|| format!("{}#{}", file.display(), row.line));
     let mut event = json!({
         "specversion": "1.0",
         "type": format!("ktwin.real.{interface}"),
@@ -353,7 +405,9 @@ fn cloud_event(file: &Path, row: Row) -> Result<Json, Error> {
 /// Interface and twin that a topic names: HTTP knows no other topics.
 fn twin_of(topic: &str) -> Result<(String, String), Error> {
     match Topic::parse(topic) {
-        Ok(Some(topic)) if topic.category == Category::Real => Ok((topic.interface.into(), topic.twin.into())),
+        Ok(Some(topic)) if topic.category == Category::Real => {
+            Ok((topic.interface.into(), topic.twin.into()))
+        }
         _ => Err(Error::Map(format!(
             "over HTTP the topic must be ktwin/real/<interface>/<twin>, not {topic}; send by MQTT, where Connections map topics"
         ))),

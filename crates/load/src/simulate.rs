@@ -23,15 +23,30 @@ pub enum Error {
 /// The words that make the device process run this.
 pub fn words(plan: &Plan, options: &Options) -> Vec<String> {
     let mut words = Vec::new();
-    let mut add = |name: &str, value: &dyn Display| words.extend([format!("--{name}"), value.to_string()]);
+    let mut add =
+        |name: &str, value: &dyn Display| words.extend([format!("--{name}"), value.to_string()]);
     add("mqtt", &options.address);
     add("neighborhoods", &plan.neighborhoods);
     add("days", &plan.days);
     add("first-day", &plan.first_day);
     add("start-ms", &plan.start_ms);
     add("seed", &plan.seed);
-    add("payload", &if plan.style == Style::Ktwin { "ktwin" } else { "varied" });
-    add("protocol", &if options.protocol == Protocol::V311 { "3.1.1" } else { "5" });
+    add(
+        "payload",
+        &if plan.style == Style::Ktwin {
+            "ktwin"
+        } else {
+            "varied"
+        },
+    );
+    add(
+        "protocol",
+        &if options.protocol == Protocol::V311 {
+            "3.1.1"
+        } else {
+            "5"
+        },
+    );
     match options.speed {
         Speed::Max => add("speed", &"max"),
         Speed::Times(times) => add("speed", &times),
@@ -40,7 +55,14 @@ pub fn words(plan: &Plan, options: &Options) -> Vec<String> {
         add("journal", &journal.display());
     }
     if let Some(plant) = options.plant {
-        add("plant", &if plant == Plant::Drop { "drop" } else { "double" });
+        add(
+            "plant",
+            &if plant == Plant::Drop {
+                "drop"
+            } else {
+                "double"
+            },
+        );
     }
     words
 }
@@ -51,18 +73,28 @@ pub fn parse(words: &[String]) -> Result<(Plan, Options), Error> {
     let mut options = Options::new(SocketAddr::from(([127, 0, 0, 1], 1883)));
     let mut words = words.iter();
     while let Some(name) = words.next() {
-        let value = words.next().ok_or_else(|| Error::Words(format!("{name} needs a value")))?;
+        let value = words
+            .next()
+            .ok_or_else(|| Error::Words(format!("{name} needs a value")))?;
         let wrong = |expected: &str| Error::Words(format!("{name} takes {expected}, not {value}"));
         match name.as_str() {
-            "--mqtt" => options.address = number(value).ok_or_else(|| wrong("an address with a port"))?,
-            "--neighborhoods" => plan.neighborhoods = number(value).ok_or_else(|| wrong("a number"))?,
+            "--mqtt" => {
+                options.address = number(value).ok_or_else(|| wrong("an address with a port"))?
+            }
+            "--neighborhoods" => {
+                plan.neighborhoods = number(value).ok_or_else(|| wrong("a number"))?
+            }
             "--days" => plan.days = number(value).ok_or_else(|| wrong("a number"))?,
             "--first-day" => plan.first_day = number(value).ok_or_else(|| wrong("a number"))?,
             "--start-ms" => plan.start_ms = number(value).ok_or_else(|| wrong("milliseconds"))?,
             "--seed" => plan.seed = number(value).ok_or_else(|| wrong("a number"))?,
             "--payload" => plan.style = style(value).ok_or_else(|| wrong("varied or ktwin"))?,
-            "--protocol" => options.protocol = protocol(value).ok_or_else(|| wrong("5 or 3.1.1"))?,
-            "--speed" => options.speed = speed(value).ok_or_else(|| wrong("a number above 0 or max"))?,
+            "--protocol" => {
+                options.protocol = protocol(value).ok_or_else(|| wrong("5 or 3.1.1"))?
+            }
+            "--speed" => {
+                options.speed = speed(value).ok_or_else(|| wrong("a number above 0 or max"))?
+            }
             "--journal" => options.journal = Some(value.into()),
             "--plant" => options.plant = Some(plant(value).ok_or_else(|| wrong("drop or double"))?),
             _ => return Err(Error::Words(format!("{name} is not known"))),
@@ -88,7 +120,9 @@ pub fn run(words: &[String]) -> Result<(), Error> {
 pub fn speed(text: &str) -> Option<Speed> {
     match text {
         "max" => Some(Speed::Max),
-        _ => number(text).filter(|times: &f64| times.is_finite() && *times > 0.0).map(Speed::Times),
+        _ => number(text)
+            .filter(|times: &f64| times.is_finite() && *times > 0.0)
+            .map(Speed::Times),
     }
 }
 
@@ -129,7 +163,14 @@ mod tests {
 
     #[test]
     fn words_come_back_as_the_options_they_were() {
-        let plan = Plan { neighborhoods: 3, days: 2, first_day: 4, start_ms: -5, seed: 6, style: Style::Ktwin };
+        let plan = Plan {
+            neighborhoods: 3,
+            days: 2,
+            first_day: 4,
+            start_ms: -5,
+            seed: 6,
+            style: Style::Ktwin,
+        };
         let options = Options {
             protocol: Protocol::V311,
             speed: Speed::Times(3_600.5),
@@ -138,16 +179,25 @@ mod tests {
             ..Options::new("[::1]:1884".parse().unwrap())
         };
         let (plan_again, options_again) = parse(&words(&plan, &options)).unwrap();
-        assert_eq!(format!("{plan:?} {options:?}"), format!("{plan_again:?} {options_again:?}"));
+        assert_eq!(
+            format!("{plan:?} {options:?}"),
+            format!("{plan_again:?} {options_again:?}")
+        );
     }
 
     #[test]
     fn wrong_words_are_named() {
         for (words, expected) in [
-            (&["--speed", "0"][..], "--speed takes a number above 0 or max, not 0"),
+            (
+                &["--speed", "0"][..],
+                "--speed takes a number above 0 or max, not 0",
+            ),
             (&["--days"], "--days needs a value"),
             (&["--day", "1"], "--day is not known"),
-            (&["--plant", "weed"], "--plant takes drop or double, not weed"),
+            (
+                &["--plant", "weed"],
+                "--plant takes drop or double, not weed",
+            ),
         ] {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             assert_eq!(parse(&words).unwrap_err().to_string(), expected);

@@ -97,7 +97,12 @@ impl Workload {
                 minutes.entry(minute).or_default().push((number, before));
             }
         }
-        Self { plan, devices, minutes, per_day }
+        Self {
+            plan,
+            devices,
+            minutes,
+            per_day,
+        }
     }
 
     /// What it was made from.
@@ -112,7 +117,11 @@ impl Workload {
 
     /// Reports that a device makes in a day.
     pub fn reports_per_day(&self, device: u32) -> u32 {
-        self.per_day.get(device as usize).copied().unwrap_or_default().into()
+        self.per_day
+            .get(device as usize)
+            .copied()
+            .unwrap_or_default()
+            .into()
     }
 
     /// Reports of the whole plan.
@@ -124,7 +133,8 @@ impl Workload {
     pub fn per_kind(&self) -> BTreeMap<Kind, u64> {
         let mut counts = BTreeMap::new();
         for (device, per_day) in self.devices.iter().zip(&self.per_day) {
-            *counts.entry(device.kind).or_default() += u64::from(*per_day) * u64::from(self.plan.days);
+            *counts.entry(device.kind).or_default() +=
+                u64::from(*per_day) * u64::from(self.plan.days);
         }
         counts
     }
@@ -165,10 +175,16 @@ mod tests {
     #[test]
     fn a_day_has_the_counts_of_the_experiment_as_intended() {
         for (neighborhoods, days) in [(1, 1), (2, 1), (1, 3)] {
-            let workload = Workload::new(Plan { neighborhoods, days, ..Plan::default() });
+            let workload = Workload::new(Plan {
+                neighborhoods,
+                days,
+                ..Plan::default()
+            });
             let mut counted: BTreeMap<Kind, u64> = BTreeMap::new();
             for due in workload.steps().flat_map(|step| step.due) {
-                *counted.entry(workload.devices()[due.device as usize].kind).or_default() += 1;
+                *counted
+                    .entry(workload.devices()[due.device as usize].kind)
+                    .or_default() += 1;
             }
             let times = u64::from(neighborhoods) * u64::from(days);
             let table = [
@@ -182,7 +198,10 @@ mod tests {
                 (Kind::Lamp, 200),
                 (Kind::Battery, 880),
             ];
-            assert_eq!(counted, table.map(|(kind, count)| (kind, count * times)).into());
+            assert_eq!(
+                counted,
+                table.map(|(kind, count)| (kind, count * times)).into()
+            );
             assert_eq!(counted, workload.per_kind());
             assert_eq!(counted.values().sum::<u64>(), workload.total());
             assert_eq!(workload.total(), times * 47_574);
@@ -213,7 +232,11 @@ mod tests {
 
     #[test]
     fn numbers_of_a_device_rise_without_gaps_and_time_never_moves_back() {
-        let workload = Workload::new(Plan { days: 2, first_day: 1, ..Plan::default() });
+        let workload = Workload::new(Plan {
+            days: 2,
+            first_day: 1,
+            ..Plan::default()
+        });
         let mut last: BTreeMap<u32, u32> = BTreeMap::new();
         let mut now = 0;
         for step in workload.steps() {
@@ -226,12 +249,18 @@ mod tests {
             }
         }
         assert_eq!(last.len(), fleet::DEVICES);
-        assert_eq!(workload.steps().next().unwrap().time_ms, workload.begin_ms());
+        assert_eq!(
+            workload.steps().next().unwrap().time_ms,
+            workload.begin_ms()
+        );
         assert!(now < workload.end_ms());
     }
 
     #[test]
     fn the_first_step_falls_on_midnight() {
-        assert_eq!(gemelli_model::time::format_ms(START_MS), "2026-01-05T00:00:00Z");
+        assert_eq!(
+            gemelli_model::time::format_ms(START_MS),
+            "2026-01-05T00:00:00Z"
+        );
     }
 }

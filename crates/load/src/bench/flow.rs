@@ -51,7 +51,12 @@ impl Flow {
         );
         let packet = packet::connect(options.version, &client, KEEP_ALIVE_S);
         let stream = greet(options.address, &packet).await?;
-        Ok(Self { stream, publish, qos: options.qos, window: options.in_flight as u64 })
+        Ok(Self {
+            stream,
+            publish,
+            qos: options.qos,
+            window: options.in_flight as u64,
+        })
     }
 
     /// Publishes `quota` messages, or until the moment `stop`, and awaits every acknowledgement.
@@ -63,7 +68,11 @@ impl Flow {
         loop {
             let now = Instant::now();
             let over = stop.is_some_and(|stop| now >= stop);
-            let room = if over { 0 } else { self.window - waiting.messages };
+            let room = if over {
+                0
+            } else {
+                self.window - waiting.messages
+            };
             let more = room.min(quota - counts.sent);
             self.fill(more, &mut counts, &mut waiting, now, &mut out);
             if !out.is_empty() {
@@ -90,12 +99,27 @@ impl Flow {
         Ok(counts)
     }
 
-    fn fill(&self, more: u64, counts: &mut Counts, waiting: &mut Waiting, now: Instant, out: &mut Vec<u8>) {
+    fn fill(
+        &self,
+        more: u64,
+        counts: &mut Counts,
+        waiting: &mut Waiting,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) {
         let mut left = more;
         while left > 0 {
-            let batch = if self.qos == 0 { left.min(PING_BATCH) } else { left };
+            let batch = if self.qos == 0 {
+                left.min(PING_BATCH)
+            } else {
+                left
+            };
             for _ in 0..batch {
-                waiting.last_id = if waiting.last_id == u16::MAX { 1 } else { waiting.last_id + 1 };
+                waiting.last_id = if waiting.last_id == u16::MAX {
+                    1
+                } else {
+                    waiting.last_id + 1
+                };
                 self.publish.write(waiting.last_id, counts.sent, out);
                 counts.sent += 1;
             }
@@ -123,7 +147,11 @@ pub(super) async fn greet(address: std::net::SocketAddr, connect: &[u8]) -> io::
         match packet::next(&mut input.as_slice()) {
             None => {}
             Some(Received::Connected(0)) => return Ok(stream),
-            Some(other) => return Err(io::Error::other(format!("the server answered CONNECT with {other:?}"))),
+            Some(other) => {
+                return Err(io::Error::other(format!(
+                    "the server answered CONNECT with {other:?}"
+                )));
+            }
         }
     }
 }
@@ -141,7 +169,11 @@ impl Waiting {
     fn take(&mut self, received: Received, now: Instant, counts: &mut Counts) -> io::Result<()> {
         match received {
             Received::Acknowledged(id, refused) => {
-                let expected = if self.acknowledged_id == u16::MAX { 1 } else { self.acknowledged_id + 1 };
+                let expected = if self.acknowledged_id == u16::MAX {
+                    1
+                } else {
+                    self.acknowledged_id + 1
+                };
                 counts.out_of_order += u64::from(id != expected);
                 self.acknowledged_id = expected;
                 counts.refused += u64::from(refused);
@@ -154,7 +186,9 @@ impl Waiting {
                 self.done(batch, now, counts);
             }
             Received::Disconnected(reason) => {
-                return Err(io::Error::other(format!("the server disconnected with reason 0x{reason:02X}")));
+                return Err(io::Error::other(format!(
+                    "the server disconnected with reason 0x{reason:02X}"
+                )));
             }
             Received::Connected(_) | Received::Other => {}
         }
@@ -162,8 +196,12 @@ impl Waiting {
     }
 
     fn done(&mut self, messages: u64, now: Instant, counts: &mut Counts) {
-        let Some((batch, sent)) = self.batches.front_mut() else { return };
-        counts.latency.add(now.saturating_duration_since(*sent), messages);
+        let Some((batch, sent)) = self.batches.front_mut() else {
+            return;
+        };
+        counts
+            .latency
+            .add(now.saturating_duration_since(*sent), messages);
         self.messages -= messages;
         *batch -= messages;
         if *batch == 0 {

@@ -18,7 +18,11 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: vec![0; BUCKETS], total: 0, max_us: 0 }
+        Self {
+            counts: vec![0; BUCKETS],
+            total: 0,
+            max_us: 0,
+        }
     }
 }
 

@@ -36,13 +36,20 @@ impl Idle {
         connections: usize,
     ) -> Result<(Self, IdleReport), Error> {
         if connections > MAX_CONNECTIONS {
-            return Err(Error::Options(format!("at most {MAX_CONNECTIONS} connections, not {connections}")));
+            return Err(Error::Options(format!(
+                "at most {MAX_CONNECTIONS} connections, not {connections}"
+            )));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let runtime = runtime.map_err(|error| Error::Options(format!("no runtime: {error}")))?;
         let begin = Instant::now();
         let streams = runtime.block_on(open_all(address, version, client, connections))?;
-        let report = IdleReport { open: streams.len(), elapsed: begin.elapsed() };
+        let report = IdleReport {
+            open: streams.len(),
+            elapsed: begin.elapsed(),
+        };
         Ok((Self { runtime, streams }, report))
     }
 
@@ -77,7 +84,11 @@ async fn open_all(
         }
         if let Some(done) = opening.join_next().await {
             let (connection, stream) = done.map_err(|error| Error::Options(error.to_string()))?;
-            streams.push(stream.map_err(|source| Error::Network { connection, address, source })?);
+            streams.push(stream.map_err(|source| Error::Network {
+                connection,
+                address,
+                source,
+            })?);
         }
     }
     Ok(streams)

@@ -72,12 +72,21 @@ enum Hole {
 }
 
 impl Hole {
-    const ALL: [(Self, &str, &str); 2] = [(Self::Number, "{n}", "1000000000"), (Self::Tenths, "{t}", "10.0")];
+    const ALL: [(Self, &str, &str); 2] = [
+        (Self::Number, "{n}", "1000000000"),
+        (Self::Tenths, "{t}", "10.0"),
+    ];
 }
 
 impl Publish {
     /// `{n}` and `{t}` in payload and event id become holes.
-    pub(super) fn new(version: Version, qos: u8, topic: &str, payload: &str, event_id: &str) -> Self {
+    pub(super) fn new(
+        version: Version,
+        qos: u8,
+        topic: &str,
+        payload: &str,
+        event_id: &str,
+    ) -> Self {
         let mut body = Vec::new();
         text(&mut body, topic);
         let packet_id = (qos > 0).then_some(body.len());
@@ -97,7 +106,9 @@ impl Publish {
             }
             // A property length is written like a packet's remaining length.
             let framed = framed(0, &properties);
-            let length = framed.get(1..framed.len() - properties.len()).unwrap_or_default();
+            let length = framed
+                .get(1..framed.len() - properties.len())
+                .unwrap_or_default();
             body.extend(length);
             all.extend(holes.iter().map(|(at, hole)| (at + body.len(), *hole)));
             body.extend(properties);
@@ -108,14 +119,20 @@ impl Publish {
         let bytes = framed(0x30 | (qos << 1), &body);
         let header = bytes.len() - body.len();
         all.iter_mut().for_each(|(at, _)| *at += header);
-        Self { bytes, packet_id: packet_id.map(|at| at + header), holes: all }
+        Self {
+            bytes,
+            packet_id: packet_id.map(|at| at + header),
+            holes: all,
+        }
     }
 
     /// Appends the `k`-th message (from 0).
     pub(super) fn write(&self, packet_id: u16, k: u64, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&self.bytes);
-        let Some(message) = out.get_mut(start..) else { return };
+        let Some(message) = out.get_mut(start..) else {
+            return;
+        };
         if let Some(hole) = self.packet_id.and_then(|at| message.get_mut(at..at + 2)) {
             hole.copy_from_slice(&packet_id.to_be_bytes());
         }
@@ -150,8 +167,12 @@ fn digits(mut number: u64) -> [u8; DIGITS] {
 fn holes(template: &str) -> (String, Vec<(usize, Hole)>) {
     let (mut text, mut found, mut rest) = (String::new(), Vec::new(), template);
     loop {
-        let next = Hole::ALL.iter().filter_map(|hole| Some((rest.find(hole.1)?, hole)));
-        let Some((at, (hole, mark, stand_in))) = next.min_by_key(|(at, _)| *at) else { break };
+        let next = Hole::ALL
+            .iter()
+            .filter_map(|hole| Some((rest.find(hole.1)?, hole)));
+        let Some((at, (hole, mark, stand_in))) = next.min_by_key(|(at, _)| *at) else {
+            break;
+        };
         let (before, after) = rest.split_at(at);
         text.push_str(before);
         found.push((text.len(), *hole));
@@ -223,7 +244,10 @@ mod tests {
             br#"{"v":1000000457,"t":45.7}"#,
         ]
         .concat();
-        assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&expected));
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            String::from_utf8_lossy(&expected)
+        );
     }
 
     #[test]
@@ -237,7 +261,10 @@ mod tests {
 
     #[test]
     fn packets_are_found_whole_or_not_at_all() {
-        let bytes = [0x40, 2, 0, 7, 0x40, 3, 0, 8, 0x87, 0xD0, 0, 0x20, 3, 0, 5, 0, 0xE0, 1, 0x8B, 0x40, 2, 0];
+        let bytes = [
+            0x40, 2, 0, 7, 0x40, 3, 0, 8, 0x87, 0xD0, 0, 0x20, 3, 0, 5, 0, 0xE0, 1, 0x8B, 0x40, 2,
+            0,
+        ];
         let mut rest = &bytes[..];
         let found: Vec<Received> = std::iter::from_fn(|| next(&mut rest)).collect();
         assert_eq!(

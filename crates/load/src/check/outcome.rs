@@ -40,9 +40,17 @@ pub struct Kill {
 
 impl fmt::Display for Kill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { in_flight, acknowledged, repeated, restart } = self;
+        let Self {
+            in_flight,
+            acknowledged,
+            repeated,
+            restart,
+        } = self;
         let ms = restart.as_millis();
-        write!(f, "{in_flight} in flight, {acknowledged} acknowledged, {repeated} replayed, restart {ms} ms")
+        write!(
+            f,
+            "{in_flight} in flight, {acknowledged} acknowledged, {repeated} replayed, restart {ms} ms"
+        )
     }
 }
 
@@ -103,10 +111,17 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(id) => write!(f, "acknowledged, but not in history: {id}"),
-            Self::Twice(twin, times) => write!(f, "{twin}: {times} events in history more than were sent"),
+            Self::Twice(twin, times) => {
+                write!(f, "{twin}: {times} events in history more than were sent")
+            }
             Self::Unexpected(row) => write!(f, "in history, but sent by no device: {row}"),
             Self::Missing(twin) => write!(f, "{twin} is not there"),
-            Self::Value { twin, property, expected, found } => {
+            Self::Value {
+                twin,
+                property,
+                expected,
+                found,
+            } => {
                 write!(f, "{twin} {property}: expected ")?;
                 match expected {
                     None => write!(f, "nothing")?,
@@ -120,22 +135,42 @@ impl fmt::Display for Difference {
                     Some(found) => write!(f, ", found {found}"),
                 }
             }
-            Self::Lamp { twin, expected, found } => write!(
+            Self::Lamp {
+                twin,
+                expected,
+                found,
+            } => write!(
                 f,
                 "{twin} defectiveLamp: expected to rise {} and fall {} times, rose {} and fell {}",
                 expected.0, expected.1, found.0, found.1
             ),
-            Self::Told { twin, expected, found } => write!(
+            Self::Told {
+                twin,
+                expected,
+                found,
+            } => write!(
                 f,
                 "{twin}: expected {} virtual events, the last with {}, received {}, the last with {}",
                 expected.0,
                 expected.1,
                 found.0,
-                found.1.map_or("nothing".into(), |frequency| frequency.to_string())
+                found
+                    .1
+                    .map_or("nothing".into(), |frequency| frequency.to_string())
             ),
-            Self::Refused(reason, times) => write!(f, "refused by the server: {times} reports: {reason}"),
-            Self::Count { kind, expected, found } => {
-                write!(f, "{}: {expected} reports planned, {found} acknowledged", kind.label())
+            Self::Refused(reason, times) => {
+                write!(f, "refused by the server: {times} reports: {reason}")
+            }
+            Self::Count {
+                kind,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "{}: {expected} reports planned, {found} acknowledged",
+                    kind.label()
+                )
             }
         }
     }
@@ -184,15 +219,30 @@ impl Outcome {
     /// Compares virtual events. A crash between delivery and its acknowledgement may repeat some:
     /// after kills there may be more, never fewer.
     pub(super) fn told(&mut self, expected: &City, summary: &Summary, workload: &Workload) {
-        let found: BTreeMap<u32, (u64, Option<f64>)> =
-            summary.told.iter().map(|(device, events, last)| (*device, (*events, *last))).collect();
+        let found: BTreeMap<u32, (u64, Option<f64>)> = summary
+            .told
+            .iter()
+            .map(|(device, events, last)| (*device, (*events, *last)))
+            .collect();
         self.told = found.values().map(|(events, _)| events).sum();
         for (device, (events, last)) in &expected.told {
             let (received, frequency) = found.get(device).copied().unwrap_or_default();
-            let count = if self.kills.is_empty() { received == *events } else { received >= *events };
+            let count = if self.kills.is_empty() {
+                received == *events
+            } else {
+                received >= *events
+            };
             if !count || frequency != Some(*last) {
-                let twin = workload.devices().get(*device as usize).map(|device| device.id()).unwrap_or_default();
-                self.differ(Difference::Told { twin, expected: (*events, *last), found: (received, frequency) });
+                let twin = workload
+                    .devices()
+                    .get(*device as usize)
+                    .map(|device| device.id())
+                    .unwrap_or_default();
+                self.differ(Difference::Told {
+                    twin,
+                    expected: (*events, *last),
+                    found: (received, frequency),
+                });
             }
         }
     }
@@ -208,7 +258,11 @@ impl Outcome {
         for (kind, expected) in workload.per_kind() {
             let row = self.rows.get(&kind).cloned().unwrap_or_default();
             if row.acknowledged != expected || row.sent != expected {
-                self.differ(Difference::Count { kind, expected, found: row.acknowledged });
+                self.differ(Difference::Count {
+                    kind,
+                    expected,
+                    found: row.acknowledged,
+                });
             }
         }
     }
@@ -216,7 +270,11 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<14}{:>10}{:>14}{:>12}{:>12}{:>8}", "EVENTS", "SENT", "ACKNOWLEDGED", "IN HISTORY", "DUPLICATES", "LOST")?;
+        writeln!(
+            f,
+            "{:<14}{:>10}{:>14}{:>12}{:>12}{:>8}",
+            "EVENTS", "SENT", "ACKNOWLEDGED", "IN HISTORY", "DUPLICATES", "LOST"
+        )?;
         let mut total = Row::default();
         for (kind, row) in &self.rows {
             line(f, kind.label(), row)?;
@@ -228,11 +286,19 @@ impl fmt::Display for Outcome {
         }
         line(f, "all", &total)?;
         if !self.kills.is_empty() {
-            writeln!(f, "\n{:<6}{:>10}{:>14}{:>10}{:>12}", "KILL", "IN FLIGHT", "ACKNOWLEDGED", "REPLAYED", "RESTART MS")?;
+            writeln!(
+                f,
+                "\n{:<6}{:>10}{:>14}{:>10}{:>12}",
+                "KILL", "IN FLIGHT", "ACKNOWLEDGED", "REPLAYED", "RESTART MS"
+            )?;
         }
         for (number, kill) in (1..).zip(&self.kills) {
             let ms = kill.restart.as_millis();
-            writeln!(f, "{number:<6}{:>10}{:>14}{:>10}{ms:>12}", kill.in_flight, kill.acknowledged, kill.repeated)?;
+            writeln!(
+                f,
+                "{number:<6}{:>10}{:>14}{:>10}{ms:>12}",
+                kill.in_flight, kill.acknowledged, kill.repeated
+            )?;
         }
         let rate = total.sent as f64 / self.device_seconds.max(f64::EPSILON);
         writeln!(
@@ -261,8 +327,17 @@ impl fmt::Display for Outcome {
 }
 
 fn line(f: &mut fmt::Formatter<'_>, label: &str, row: &Row) -> fmt::Result {
-    let Row { sent, acknowledged, in_history, duplicates, lost } = row;
-    writeln!(f, "{label:<14}{sent:>10}{acknowledged:>14}{in_history:>12}{duplicates:>12}{lost:>8}")
+    let Row {
+        sent,
+        acknowledged,
+        in_history,
+        duplicates,
+        lost,
+    } = row;
+    writeln!(
+        f,
+        "{label:<14}{sent:>10}{acknowledged:>14}{in_history:>12}{duplicates:>12}{lost:>8}"
+    )
 }
 
 #[cfg(test)]
@@ -278,21 +353,43 @@ mod tests {
         for n in 0..100 {
             outcome.differ(Difference::Lost(format!("x#{n}")));
         }
-        assert_eq!((outcome.differences.len(), outcome.differences_total), (DIFFERENCES, 100));
+        assert_eq!(
+            (outcome.differences.len(), outcome.differences_total),
+            (DIFFERENCES, 100)
+        );
         let text = outcome.to_string();
-        assert!(text.contains("DIFFERENCE  acknowledged, but not in history: x#0"), "{text}");
-        assert!(text.ends_with("… and 80 more differences\n100 differences"), "{text}");
+        assert!(
+            text.contains("DIFFERENCE  acknowledged, but not in history: x#0"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("… and 80 more differences\n100 differences"),
+            "{text}"
+        );
     }
 
     #[test]
     fn devices_must_be_told_what_the_reference_says() {
         let workload = Workload::new(Plan::default());
         let expected = reference::city(&workload);
-        let right: Vec<_> =
-            expected.told.iter().map(|(device, (events, last))| (*device, *events, Some(*last))).collect();
+        let right: Vec<_> = expected
+            .told
+            .iter()
+            .map(|(device, (events, last))| (*device, *events, Some(*last)))
+            .collect();
         let judge = |told: Vec<(u32, u64, Option<f64>)>, kills: usize| {
-            let mut outcome = Outcome { kills: vec![Kill::default(); kills], ..Outcome::default() };
-            outcome.told(&expected, &Summary { told, ..Summary::default() }, &workload);
+            let mut outcome = Outcome {
+                kills: vec![Kill::default(); kills],
+                ..Outcome::default()
+            };
+            outcome.told(
+                &expected,
+                &Summary {
+                    told,
+                    ..Summary::default()
+                },
+                &workload,
+            );
             outcome.differences_total
         };
         assert_eq!(judge(right.clone(), 0), 0);

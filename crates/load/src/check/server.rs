@@ -34,7 +34,13 @@ impl Server {
     pub fn start(program: &Path, folder: &Path) -> Result<Self, Error> {
         let (http, mqtt) = free_ports().map_err(Error::io("no free ports"))?;
         let child = spawn(program, folder, http, mqtt)?;
-        let mut server = Self { program: program.into(), folder: folder.into(), http, mqtt, child };
+        let mut server = Self {
+            program: program.into(),
+            folder: folder.into(),
+            http,
+            mqtt,
+            child,
+        };
         server.wait()?;
         Ok(server)
     }
@@ -71,7 +77,9 @@ impl Server {
 
     /// Asks it to end, and makes it end if it does not.
     pub fn stop(&mut self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
             // A server that is gone needs no signal.
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
@@ -104,7 +112,9 @@ impl Server {
 
     fn log(&self) -> String {
         let text = std::fs::read(log_file(&self.folder)).unwrap_or_default();
-        let tail = text.get(text.len().saturating_sub(LOG_TAIL)..).unwrap_or_default();
+        let tail = text
+            .get(text.len().saturating_sub(LOG_TAIL)..)
+            .unwrap_or_default();
         String::from_utf8_lossy(tail).trim().to_owned()
     }
 }
@@ -120,21 +130,39 @@ fn log_file(folder: &Path) -> PathBuf {
     folder.join("server.log")
 }
 
-fn spawn(program: &Path, folder: &Path, http: SocketAddr, mqtt: SocketAddr) -> Result<Child, Error> {
+fn spawn(
+    program: &Path,
+    folder: &Path,
+    http: SocketAddr,
+    mqtt: SocketAddr,
+) -> Result<Child, Error> {
     let file = log_file(folder);
     let log = OpenOptions::new().create(true).append(true).open(&file);
     let log = log.map_err(Error::io(format!("{}", file.display())))?;
     let mut command = Command::new(program);
     command.arg("up").arg("--data").arg(folder.join("data"));
-    command.args(["--http", &http.to_string(), "--mqtt", &mqtt.to_string(), "--log-level", "warn"]);
+    command.args([
+        "--http",
+        &http.to_string(),
+        "--mqtt",
+        &mqtt.to_string(),
+        "--log-level",
+        "warn",
+    ]);
     // The user's own context must go on naming the user's own server.
     command.env("XDG_STATE_HOME", folder.join("state"));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
     command.spawn().map_err(Error::io("starting the server"))
 }
 
 /// Two ports that are free now: both are held until both are known.
 fn free_ports() -> std::io::Result<(SocketAddr, SocketAddr)> {
-    let (first, second) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    let (first, second) = (
+        TcpListener::bind("127.0.0.1:0")?,
+        TcpListener::bind("127.0.0.1:0")?,
+    );
     Ok((first.local_addr()?, second.local_addr()?))
 }

@@ -12,9 +12,16 @@ const PAGE: usize = 1_000;
 const TOLERANCE: f64 = 1e-12;
 
 /// Reads all twins and compares.
-pub(super) fn compare(client: &Client, expected: &City, outcome: &mut Outcome) -> Result<(), Error> {
+pub(super) fn compare(
+    client: &Client,
+    expected: &City,
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
     let mut missing: BTreeSet<&str> = expected.twins.keys().map(String::as_str).collect();
-    let filter = TwinFilter { interface: None, limit: Some(PAGE) };
+    let filter = TwinFilter {
+        interface: None,
+        limit: Some(PAGE),
+    };
     for twin in client.twins(&filter) {
         let twin = twin.map_err(Error::http("reading twins"))?;
         if let Some((id, values)) = expected.twins.get_key_value(&twin.id) {
@@ -38,7 +45,11 @@ fn lamps_differ(expected: &City, outcome: &mut Outcome) {
         let expected = (flips.raised, flips.cleared);
         let found = ways.get(twin).map(|way| flips_of(way)).unwrap_or_default();
         if found != expected {
-            outcome.differ(Difference::Lamp { twin: twin.clone(), expected, found });
+            outcome.differ(Difference::Lamp {
+                twin: twin.clone(),
+                expected,
+                found,
+            });
         }
     }
     outcome.lamps_flipped = expected.lamps.len();
@@ -58,8 +69,13 @@ fn flips_of(way: &[bool]) -> (u32, u32) {
 fn twin_differs(twin: &Twin, values: &Values, outcome: &mut Outcome) {
     for (name, expected) in values {
         outcome.values += 1;
-        let member = twin.more.get("derived").and_then(|derived| derived.get(*name));
-        let found = member.and_then(|member| member.get("value")).filter(|value| !value.is_null());
+        let member = twin
+            .more
+            .get("derived")
+            .and_then(|derived| derived.get(*name));
+        let found = member
+            .and_then(|member| member.get("value"))
+            .filter(|value| !value.is_null());
         if !same(expected.as_ref(), found) {
             outcome.differ(Difference::Value {
                 twin: twin.id.clone(),
@@ -104,7 +120,11 @@ mod tests {
             (Some(Expected::Truth(false)), json!(0), false),
             (None, json!(1), false),
         ] {
-            assert_eq!(same(expected.as_ref(), Some(&found)), equal, "{expected:?} {found}");
+            assert_eq!(
+                same(expected.as_ref(), Some(&found)),
+                equal,
+                "{expected:?} {found}"
+            );
         }
         assert!(same(None, None));
         assert!(!same(Some(&Expected::Truth(true)), None));
@@ -113,7 +133,13 @@ mod tests {
     #[test]
     fn a_lamp_that_flips_for_no_reason_or_not_at_all_is_a_difference() {
         let mut expected = City::default();
-        expected.lamps.insert("stuck".into(), Flips { raised: 1, cleared: 1 });
+        expected.lamps.insert(
+            "stuck".into(),
+            Flips {
+                raised: 1,
+                cleared: 1,
+            },
+        );
         for (way, differences) in [
             (&[("stuck", &[true, false][..])][..], 0),
             (&[("stuck", &[false, true, false]), ("sound", &[false])], 0),
@@ -121,8 +147,14 @@ mod tests {
             (&[], 1),
             (&[("stuck", &[true, false]), ("sound", &[true, false])], 1),
         ] {
-            let lamps = way.iter().map(|(twin, way)| ((*twin).to_owned(), way.to_vec())).collect();
-            let mut outcome = Outcome { lamps, ..Outcome::default() };
+            let lamps = way
+                .iter()
+                .map(|(twin, way)| ((*twin).to_owned(), way.to_vec()))
+                .collect();
+            let mut outcome = Outcome {
+                lamps,
+                ..Outcome::default()
+            };
             lamps_differ(&expected, &mut outcome);
             assert_eq!(outcome.differences_total, differences, "{way:?}");
         }

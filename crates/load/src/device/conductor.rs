@@ -77,7 +77,10 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
         notify: N,
     ) -> Result<Self, Error> {
         let journal = Journal::create(options.journal.as_deref());
-        let journal = journal.map_err(|source| Error::Io { what: "the journal cannot be written".into(), source })?;
+        let journal = journal.map_err(|source| Error::Io {
+            what: "the journal cannot be written".into(),
+            source,
+        })?;
         let (sender, signals) = mpsc::channel(SIGNALS);
         let shared = Shared::new(options.address, sender);
         let version = match options.protocol {
@@ -92,7 +95,11 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
             let subscribe = battery.then(|| device.virtual_topic());
             let (link, outbox) = Link::new(number, shared.clone(), connect, subscribe);
             tokio::spawn(link.run());
-            senders.push(Sender { id, topic: device.topic().into(), outbox });
+            senders.push(Sender {
+                id,
+                topic: device.topic().into(),
+                outbox,
+            });
         }
         let now = Instant::now();
         Ok(Self {
@@ -103,7 +110,10 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
             signals,
             shared,
             journal,
-            report: Report { acknowledged: vec![0; senders.len()], ..Report::default() },
+            report: Report {
+                acknowledged: vec![0; senders.len()],
+                ..Report::default()
+            },
             senders,
             in_flight: 0,
             acknowledged: 0,
@@ -123,7 +133,10 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
         }
         let devices = self.senders.len();
         let elapsed_ms = self.began.elapsed().as_millis() as u64;
-        (self.notify)(&Notice::Connected { devices, elapsed_ms });
+        (self.notify)(&Notice::Connected {
+            devices,
+            elapsed_ms,
+        });
         self.began = Instant::now();
         let workload = self.workload;
         for step in workload.steps() {
@@ -143,7 +156,9 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
 
     /// Waits for the wall-clock time of a simulated moment; hears links meanwhile.
     async fn wait_for(&mut self, time_ms: i64) -> Result<(), Error> {
-        let Speed::Times(speed) = self.options.speed else { return Ok(()) };
+        let Speed::Times(speed) = self.options.speed else {
+            return Ok(());
+        };
         let simulated = Duration::from_millis((time_ms - self.workload.begin_ms()).unsigned_abs());
         let due = self.began + simulated.div_f64(speed.max(f64::MIN_POSITIVE));
         loop {
@@ -158,14 +173,18 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
     async fn send(&mut self, step: &Step) -> Result<(), Error> {
         let written = self.shared.written.load(Ordering::Relaxed);
         for due in &step.due {
-            let Some(message) = self.message(*due, step.time_ms) else { continue };
+            let Some(message) = self.message(*due, step.time_ms) else {
+                continue;
+            };
             self.journal.sent(due.device, due.n).map_err(journal)?;
             self.in_flight += 1;
             self.report.sent += 1;
             if self.report.sent == self.workload.total() / 2 && self.plant(*due, &message).await? {
                 continue;
             }
-            let Some(sender) = self.senders.get(due.device as usize) else { continue };
+            let Some(sender) = self.senders.get(due.device as usize) else {
+                continue;
+            };
             // A link that is gone has said why in a signal.
             let _ = sender.outbox.send(message).await;
         }
@@ -178,7 +197,9 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
             }
             if self.in_flight > 0 {
                 self.armed = false;
-                (self.notify)(&Notice::Armed { in_flight: self.in_flight });
+                (self.notify)(&Notice::Armed {
+                    in_flight: self.in_flight,
+                });
             }
         }
         Ok(())
@@ -217,7 +238,12 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
             }
             Protocol::V311 => reading.write_json(Some(&event_id), &mut payload),
         }
-        Some(Message { tag: due.n.into(), topic: sender.topic.clone(), properties, payload })
+        Some(Message {
+            tag: due.n.into(),
+            topic: sender.topic.clone(),
+            properties,
+            payload,
+        })
     }
 
     async fn hear_next(&mut self) -> Result<(), Error> {
@@ -230,20 +256,31 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
     fn hear(&mut self, signal: Option<Signal>) -> Result<(), Error> {
         match signal {
             None => return Err(self.stalled()),
-            Some(Signal::Acknowledged { link, tag, refused }) => self.acknowledged(link, tag, refused)?,
+            Some(Signal::Acknowledged { link, tag, refused }) => {
+                self.acknowledged(link, tag, refused)?
+            }
             Some(Signal::Received { link, message }) => self.received(link, &message.payload),
             Some(Signal::Up { repeated, .. }) => self.link_up(repeated),
             Some(Signal::Down { unacknowledged, .. }) => self.link_down(unacknowledged),
             Some(Signal::Refused { link, reason }) => {
                 let address = self.options.address;
-                return Err(Error::Refused { address, device: self.name(link), reason });
+                return Err(Error::Refused {
+                    address,
+                    device: self.name(link),
+                    reason,
+                });
             }
             Some(Signal::Ended { .. }) => self.up = self.up.saturating_sub(1),
         }
         Ok(())
     }
 
-    fn acknowledged(&mut self, device: u32, tag: u64, refused: Option<String>) -> Result<(), Error> {
+    fn acknowledged(
+        &mut self,
+        device: u32,
+        tag: u64,
+        refused: Option<String>,
+    ) -> Result<(), Error> {
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(reason) = refused {
             *self.report.refused.entry(reason).or_default() += 1;
@@ -260,7 +297,10 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
     fn received(&mut self, device: u32, payload: &[u8]) {
         let told = self.report.told.entry(device).or_default();
         told.events += 1;
-        if let Ok(Order { frequency: Some(frequency) }) = serde_json::from_slice(payload) {
+        if let Ok(Order {
+            frequency: Some(frequency),
+        }) = serde_json::from_slice(payload)
+        {
             told.frequency = Some(frequency);
         }
     }
@@ -271,7 +311,9 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
         self.lost.repeated += repeated;
         if self.up == self.senders.len() {
             if self.was_up {
-                (self.notify)(&Notice::Back { repeated: self.lost.repeated });
+                (self.notify)(&Notice::Back {
+                    repeated: self.lost.repeated,
+                });
             }
             self.was_up = true;
             self.lost = Lost::default();
@@ -284,7 +326,10 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
         self.lost.in_flight += unacknowledged;
         if self.lost.links == self.senders.len() {
             let (in_flight, acknowledged) = (self.lost.in_flight, self.acknowledged);
-            (self.notify)(&Notice::Lost { in_flight, acknowledged });
+            (self.notify)(&Notice::Lost {
+                in_flight,
+                acknowledged,
+            });
         }
     }
 
@@ -321,22 +366,44 @@ impl<'a, N: FnMut(&Notice)> Conductor<'a, N> {
     fn tell_progress(&mut self, time_ms: i64) {
         if self.told.elapsed() >= TELL_EVERY {
             self.told = Instant::now();
-            let (sent, acknowledged, total) = (self.report.sent, self.acknowledged, self.workload.total());
-            (self.notify)(&Notice::Progress { time_ms, sent, acknowledged, total });
+            let (sent, acknowledged, total) =
+                (self.report.sent, self.acknowledged, self.workload.total());
+            (self.notify)(&Notice::Progress {
+                time_ms,
+                sent,
+                acknowledged,
+                total,
+            });
         }
     }
 
     fn stalled(&self) -> Error {
-        let waits = self.senders.iter().find(|sender| sender.outbox.capacity() < link::INBOX);
-        let device = waits.map_or_else(|| "a device without a connection".into(), |sender| sender.id.clone());
-        Error::Stalled { address: self.options.address, in_flight: self.in_flight, device }
+        let waits = self
+            .senders
+            .iter()
+            .find(|sender| sender.outbox.capacity() < link::INBOX);
+        let device = waits.map_or_else(
+            || "a device without a connection".into(),
+            |sender| sender.id.clone(),
+        );
+        Error::Stalled {
+            address: self.options.address,
+            in_flight: self.in_flight,
+            device,
+        }
     }
 
     fn name(&self, link: u32) -> String {
-        self.senders.get(link as usize).map(|sender| sender.id.clone()).unwrap_or_default()
+        self.senders
+            .get(link as usize)
+            .map(|sender| sender.id.clone())
+            .unwrap_or_default()
     }
 }
 
 fn journal(source: std::io::Error) -> Error {
-    Error::Io { what: "the journal cannot be written".into(), source }
+    Error::Io {
+        what: "the journal cannot be written".into(),
+        source,
+    }
 }

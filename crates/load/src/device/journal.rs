@@ -26,7 +26,9 @@ impl Journal {
     /// A journal in this file, which is created or emptied; without a file nothing is written.
     pub fn create(path: Option<&Path>) -> io::Result<Self> {
         let file = path.map(File::create).transpose()?;
-        Ok(Self { file: file.map(BufWriter::new) })
+        Ok(Self {
+            file: file.map(BufWriter::new),
+        })
     }
 
     /// Notes that a report is about to be sent.
@@ -45,9 +47,15 @@ impl Journal {
     }
 
     fn write(&mut self, kind: u8, device: u32, n: u32) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
         let mut record = [kind; RECORD_BYTES];
-        for (slot, byte) in record.iter_mut().skip(1).zip(device.to_le_bytes().into_iter().chain(n.to_le_bytes())) {
+        for (slot, byte) in record
+            .iter_mut()
+            .skip(1)
+            .zip(device.to_le_bytes().into_iter().chain(n.to_le_bytes()))
+        {
             *slot = byte;
         }
         file.write_all(&record)
@@ -71,10 +79,13 @@ pub fn read(path: &Path, devices: usize) -> io::Result<Vec<Marks>> {
     File::open(path)?.read_to_end(&mut bytes)?;
     let mut marks = vec![Marks::default(); devices];
     for record in bytes.chunks_exact(RECORD_BYTES) {
-        let [kind, d0, d1, d2, d3, n0, n1, n2, n3] = record else { continue };
+        let [kind, d0, d1, d2, d3, n0, n1, n2, n3] = record else {
+            continue;
+        };
         let device = u32::from_le_bytes([*d0, *d1, *d2, *d3]);
         let n = u32::from_le_bytes([*n0, *n1, *n2, *n3]);
-        let unknown = || io::Error::other(format!("a journal of other devices: {device} of {devices}"));
+        let unknown =
+            || io::Error::other(format!("a journal of other devices: {device} of {devices}"));
         let mark = marks.get_mut(device as usize).ok_or_else(unknown)?;
         match *kind {
             SENT => mark.sent = mark.sent.max(n),
@@ -103,15 +114,33 @@ mod tests {
         journal.sent(1, 2).unwrap();
         journal.flush().unwrap();
         let expected = [
-            Marks { sent: 1, acknowledged: 0, acknowledgements: 0 },
-            Marks { sent: 2, acknowledged: 1, acknowledgements: 1 },
+            Marks {
+                sent: 1,
+                acknowledged: 0,
+                acknowledgements: 0,
+            },
+            Marks {
+                sent: 2,
+                acknowledged: 1,
+                acknowledgements: 1,
+            },
         ];
         assert_eq!(read(&path, 2).unwrap(), expected);
-        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"A12").unwrap();
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b"A12")
+            .unwrap();
         assert_eq!(read(&path, 2).unwrap(), expected);
         assert!(read(&path, 1).is_err());
         std::fs::write(&path, b"notajour").unwrap();
-        assert!(read(&path, 1).unwrap().iter().all(|mark| *mark == Marks::default()));
+        assert!(
+            read(&path, 1)
+                .unwrap()
+                .iter()
+                .all(|mark| *mark == Marks::default())
+        );
         std::fs::write(&path, b"xnotajour").unwrap();
         assert!(read(&path, usize::MAX >> 40).is_err());
         std::fs::remove_file(&path).unwrap();

@@ -185,7 +185,14 @@ impl Link {
         loop {
             match self.connection().await {
                 End::Done => break self.tell(Signal::Ended { link: self.number }).await,
-                End::Refused(reason) => break self.tell(Signal::Refused { link: self.number, reason }).await,
+                End::Refused(reason) => {
+                    break self
+                        .tell(Signal::Refused {
+                            link: self.number,
+                            reason,
+                        })
+                        .await;
+                }
                 End::Abandoned => break,
                 End::Lost if self.greeted => wait = FIRST_WAIT,
                 End::Lost => wait = (wait * 2).min(LONGEST_WAIT),
@@ -213,7 +220,11 @@ impl Link {
         };
         if matches!(end, End::Lost) {
             let unacknowledged = self.pending.len() as u64;
-            self.tell(Signal::Down { link: self.number, unacknowledged }).await;
+            self.tell(Signal::Down {
+                link: self.number,
+                unacknowledged,
+            })
+            .await;
         }
         end
     }
@@ -221,7 +232,9 @@ impl Link {
     /// Connects, subscribes, sends again what is pending.
     async fn greet(&mut self) -> io::Result<Result<TcpStream, End>> {
         let connecting = self.shared.connecting.clone();
-        let Ok(_permit) = connecting.acquire().await else { return Ok(Err(End::Abandoned)) };
+        let Ok(_permit) = connecting.acquire().await else {
+            return Ok(Err(End::Abandoned));
+        };
         self.input.clear();
         self.output.clear();
         let mut stream = TcpStream::connect(self.shared.address).await?;
@@ -234,13 +247,21 @@ impl Link {
             match event.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
                 Event::Connected(ack) if ack.reason.is_failure() => {
                     let busy = [0x88, 0x89, 0x8B, 0x97, 0x9F].contains(&ack.reason.0);
-                    return Ok(Err(if busy { End::Lost } else { End::Refused(ack.reason.text().into()) }));
+                    return Ok(Err(if busy {
+                        End::Lost
+                    } else {
+                        End::Refused(ack.reason.text().into())
+                    }));
                 }
                 Event::Connected(ack) => {
                     subscribed |= ack.session_present;
                     if let (false, Some(filter)) = (subscribed, &self.subscribe) {
-                        let options = SubscribeOptions { qos: Qos::AtLeastOnce, ..SubscribeOptions::default() };
-                        self.client.subscribe(&[(filter, options)], None, &mut self.output);
+                        let options = SubscribeOptions {
+                            qos: Qos::AtLeastOnce,
+                            ..SubscribeOptions::default()
+                        };
+                        self.client
+                            .subscribe(&[(filter, options)], None, &mut self.output);
                         continue;
                     }
                 }
@@ -254,12 +275,17 @@ impl Link {
             }
         }
         for (packet_id, message) in &self.pending {
-            self.client.publish_again(*packet_id, outgoing(message), &mut self.output);
+            self.client
+                .publish_again(*packet_id, outgoing(message), &mut self.output);
         }
         stream.write_all_buf(&mut self.output).await?;
         self.greeted = true;
         let repeated = self.pending.len() as u64;
-        self.tell(Signal::Up { link: self.number, repeated }).await;
+        self.tell(Signal::Up {
+            link: self.number,
+            repeated,
+        })
+        .await;
         Ok(Ok(stream))
     }
 
@@ -303,14 +329,23 @@ impl Link {
 
     async fn hear(&mut self, event: Event) -> Option<End> {
         match event {
-            Event::Published { packet_id, reason, text } => {
+            Event::Published {
+                packet_id,
+                reason,
+                text,
+            } => {
                 let at = self.pending.iter().position(|(id, _)| *id == packet_id);
                 if let Some((_, message)) = at.and_then(|at| self.pending.remove(at)) {
                     let refused = reason.is_failure().then(|| match text {
                         Some(text) => format!("{}: {text}", reason.text()),
                         None => reason.text().to_owned(),
                     });
-                    self.tell(Signal::Acknowledged { link: self.number, tag: message.tag, refused }).await;
+                    self.tell(Signal::Acknowledged {
+                        link: self.number,
+                        tag: message.tag,
+                        refused,
+                    })
+                    .await;
                 }
             }
             Event::Message(message) => self.received(message).await,
@@ -321,11 +356,17 @@ impl Link {
     }
 
     async fn received(&self, message: Publish) {
-        self.tell(Signal::Received { link: self.number, message: Box::new(message) }).await;
+        self.tell(Signal::Received {
+            link: self.number,
+            message: Box::new(message),
+        })
+        .await;
     }
 
     fn decode(&mut self) -> io::Result<Option<Event>> {
-        self.client.receive(&mut self.input, &mut self.output).map_err(io::Error::other)
+        self.client
+            .receive(&mut self.input, &mut self.output)
+            .map_err(io::Error::other)
     }
 
     /// The next event of a connection that is being greeted.
@@ -353,7 +394,12 @@ fn outgoing(message: &Message) -> Outgoing<'_> {
 
 /// A CONNECT of a publisher: no keep-alive, because reports may be hours apart. With `durable` the
 /// server keeps subscription and messages while it is away.
-pub fn connect(version: Version, client_id: &str, durable: bool, login: Option<&(String, String)>) -> Connect {
+pub fn connect(
+    version: Version,
+    client_id: &str,
+    durable: bool,
+    login: Option<&(String, String)>,
+) -> Connect {
     let mut connect = Connect::new(version, client_id);
     connect.clean_start = !durable;
     if durable && version == Version::V5 {

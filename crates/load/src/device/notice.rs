@@ -15,7 +15,11 @@ use tokio::sync::mpsc;
 
 /// Something that happened to the devices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "notice", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "notice",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Notice {
     /// All devices are connected; the first report follows.
     Connected {
@@ -88,7 +92,11 @@ impl Summary {
             acknowledged: report.acknowledged_total(workload),
             refused: report.refused.clone(),
             repeated: report.repeated,
-            told: report.told.iter().map(|(device, told)| (*device, told.events, told.frequency)).collect(),
+            told: report
+                .told
+                .iter()
+                .map(|(device, told)| (*device, told.events, told.frequency))
+                .collect(),
             elapsed_ms: report.elapsed.as_millis() as u64,
             cpu_ms: process::cpu(std::process::id()).map(|cpu| cpu.as_millis() as u64),
         }
@@ -106,8 +114,13 @@ pub fn serve(workload: &Workload, options: &Options, mut out: impl Write) -> Res
     let devices = workload.devices().len();
     process::allow_files(devices as u64 + super::OTHER_FILES)
         .map_err(|source| Error::Files { devices, source })?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| Error::Io { what: "no runtime for the devices".into(), source })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|source| Error::Io {
+        what: "no runtime for the devices".into(),
+        source,
+    })?;
     let (arm, commands) = mpsc::channel(1);
     // Blocks in a read until the input ends, so it is not waited for.
     std::thread::spawn(move || {
@@ -115,11 +128,15 @@ pub fn serve(workload: &Workload, options: &Options, mut out: impl Write) -> Res
         std::process::exit(0);
     });
     let played = runtime.block_on(async {
-        Conductor::new(workload, options, commands, &mut tell)?.run().await
+        Conductor::new(workload, options, commands, &mut tell)?
+            .run()
+            .await
     });
     match &played {
         Ok(report) => tell(&Notice::Done(Summary::of(report, workload))),
-        Err(error) => tell(&Notice::Failed { reason: error.to_string() }),
+        Err(error) => tell(&Notice::Failed {
+            reason: error.to_string(),
+        }),
     }
     played
 }
@@ -142,13 +159,25 @@ mod tests {
     #[test]
     fn notices_survive_their_line() {
         for (notice, line) in [
-            (Notice::Armed { in_flight: 3 }, r#"{"notice":"armed","inFlight":3}"#),
-            (Notice::Lost { in_flight: 1, acknowledged: 2 }, r#"{"notice":"lost","inFlight":1,"acknowledged":2}"#),
+            (
+                Notice::Armed { in_flight: 3 },
+                r#"{"notice":"armed","inFlight":3}"#,
+            ),
+            (
+                Notice::Lost {
+                    in_flight: 1,
+                    acknowledged: 2,
+                },
+                r#"{"notice":"lost","inFlight":1,"acknowledged":2}"#,
+            ),
         ] {
             assert_eq!(serde_json::to_string(&notice).unwrap(), line);
             assert_eq!(serde_json::from_str::<Notice>(line).unwrap(), notice);
         }
-        let done = Notice::Done(Summary { told: vec![(7, 2, Some(15.0))], ..Summary::default() });
+        let done = Notice::Done(Summary {
+            told: vec![(7, 2, Some(15.0))],
+            ..Summary::default()
+        });
         let line = serde_json::to_string(&done).unwrap();
         assert_eq!(serde_json::from_str::<Notice>(&line).unwrap(), done);
     }

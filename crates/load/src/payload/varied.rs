@@ -12,14 +12,20 @@ const SPOT_HOLDS: u32 = 6;
 
 /// Members of a varied reading.
 pub(super) fn members(moment: &Moment<'_>) -> Vec<(&'static str, Member)> {
-    let chance = Chance::at(moment.seed, &[u64::from(moment.number), u64::from(moment.n)]);
+    let chance = Chance::at(
+        moment.seed,
+        &[u64::from(moment.number), u64::from(moment.n)],
+    );
     match moment.device.kind {
         Kind::Air => air(moment, chance),
         Kind::Weather => weather(moment, chance),
         Kind::Noise => noise(chance),
         Kind::Crowd => vec![
             number("averageCrowdSpeed", near(&mut chance.clone(), 40, 0, 90)),
-            number("averageHeadwayTime", near(&mut skip(chance.clone()), 20, 0, 80)),
+            number(
+                "averageHeadwayTime",
+                near(&mut skip(chance.clone()), 20, 0, 80),
+            ),
             whole("peopleCount", skip(skip(chance)).whole(0, 200)),
         ],
         Kind::Traffic => traffic(chance),
@@ -27,7 +33,10 @@ pub(super) fn members(moment: &Moment<'_>) -> Vec<(&'static str, Member)> {
         Kind::Spot => vec![("status", Member::Word(spot(moment)))],
         Kind::Lamp => vec![("powerState", Member::Word(lamp(moment)))],
         Kind::Battery => vec![
-            whole("batteryLevel", { chance }.pick(&[100, 90, 47, 16, 15, 14, 15, 14, 3, 0])),
+            whole(
+                "batteryLevel",
+                { chance }.pick(&[100, 90, 47, 16, 15, 14, 15, 14, 3, 0]),
+            ),
             whole("measurementFrequency", 15),
         ],
     }
@@ -68,7 +77,9 @@ fn air(moment: &Moment<'_>, mut chance: Chance) -> Vec<(&'static str, Member)> {
     let decisive = match moment.last_of_day || chance.one_in(2) {
         true => {
             let at = u64::from(moment.number) + 7 * u64::from(moment.n) + moment.seed;
-            cases.get((at % cases.len().max(1) as u64) as usize).copied()
+            cases
+                .get((at % cases.len().max(1) as u64) as usize)
+                .copied()
         }
         false => {
             let table = air::TABLES.get(chance.below(air::TABLES.len() as u64) as usize);
@@ -104,14 +115,20 @@ fn weather(moment: &Moment<'_>, mut chance: Chance) -> Vec<(&'static str, Member
     let warm = (150.0 - 80.0 * swing) as i64;
     vec![
         number("WindDirection", chance.decimal(0, 3_599, 10)),
-        number("WindSpeed", match chance.below(8) {
-            0 => 0.0,
-            _ => chance.decimal(0, 250, 10),
-        }),
+        number(
+            "WindSpeed",
+            match chance.below(8) {
+                0 => 0.0,
+                _ => chance.decimal(0, 250, 10),
+            },
+        ),
         number("dewpoint", chance.decimal(-100, 200, 10)),
         whole("illuminance", chance.whole(0, 100_000)),
         number("precipitation", chance.decimal(0, 50, 10)),
-        whole("relativeHumidity", chance.pick(&[100, 99, 80, 65, 50, 35, 20])),
+        whole(
+            "relativeHumidity",
+            chance.pick(&[100, 99, 80, 65, 50, 35, 20]),
+        ),
         number("snowHeight", 0.0),
         whole("solarRadiation", chance.whole(0, 1_000)),
         number("streamGauge", chance.decimal(0, 90, 10)),
@@ -124,9 +141,14 @@ fn weather(moment: &Moment<'_>, mut chance: Chance) -> Vec<(&'static str, Member
 }
 
 fn noise(mut chance: Chance) -> Vec<(&'static str, Member)> {
-    ["LASSoundPressure", "LAeqSoundPressure", "LAeq_dSoundPressure", "LAmaxSoundPressure"]
-        .map(|name| number(name, chance.decimal(300, 950, 10)))
-        .into()
+    [
+        "LASSoundPressure",
+        "LAeqSoundPressure",
+        "LAeq_dSoundPressure",
+        "LAmaxSoundPressure",
+    ]
+    .map(|name| number(name, chance.decimal(300, 950, 10)))
+    .into()
 }
 
 fn traffic(mut chance: Chance) -> Vec<(&'static str, Member)> {

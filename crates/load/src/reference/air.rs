@@ -24,8 +24,14 @@ pub const CATEGORIES: [&str; 6] = [
 ];
 
 /// First and last index of each category.
-const INDEX: [(f64, f64); 6] =
-    [(0.0, 50.0), (51.0, 100.0), (101.0, 150.0), (151.0, 200.0), (201.0, 300.0), (301.0, 500.0)];
+const INDEX: [(f64, f64); 6] = [
+    (0.0, 50.0),
+    (51.0, 100.0),
+    (101.0, 150.0),
+    (151.0, 200.0),
+    (201.0, 300.0),
+    (301.0, 500.0),
+];
 
 /// The breakpoints of a pollutant.
 #[derive(Clone, Copy, Debug)]
@@ -44,12 +50,48 @@ pub struct Table {
 
 /// All pollutants: PM in µg/m³, CO in ppm, the others in ppb.
 pub const TABLES: [Table; 6] = [
-    Table { member: "PM25Density", index: "PM25Index", level: "PM25Level", parts: 10, tops: [90, 354, 554, 1_254, 2_254, 3_254] },
-    Table { member: "PM10Density", index: "PM10Index", level: "PM10Level", parts: 1, tops: [54, 154, 254, 354, 424, 604] },
-    Table { member: "CODensity", index: "COIndex", level: "COLevel", parts: 10, tops: [44, 94, 124, 154, 304, 504] },
-    Table { member: "O3Density", index: "O3Index", level: "O3Level", parts: 1, tops: [54, 70, 85, 105, 200, 604] },
-    Table { member: "SO2Density", index: "SO2Index", level: "SO2Level", parts: 1, tops: [35, 75, 185, 304, 604, 1_004] },
-    Table { member: "NO2Density", index: "NO2Index", level: "NO2Level", parts: 1, tops: [53, 100, 360, 649, 1_249, 2_049] },
+    Table {
+        member: "PM25Density",
+        index: "PM25Index",
+        level: "PM25Level",
+        parts: 10,
+        tops: [90, 354, 554, 1_254, 2_254, 3_254],
+    },
+    Table {
+        member: "PM10Density",
+        index: "PM10Index",
+        level: "PM10Level",
+        parts: 1,
+        tops: [54, 154, 254, 354, 424, 604],
+    },
+    Table {
+        member: "CODensity",
+        index: "COIndex",
+        level: "COLevel",
+        parts: 10,
+        tops: [44, 94, 124, 154, 304, 504],
+    },
+    Table {
+        member: "O3Density",
+        index: "O3Index",
+        level: "O3Level",
+        parts: 1,
+        tops: [54, 70, 85, 105, 200, 604],
+    },
+    Table {
+        member: "SO2Density",
+        index: "SO2Index",
+        level: "SO2Level",
+        parts: 1,
+        tops: [35, 75, 185, 304, 604, 1_004],
+    },
+    Table {
+        member: "NO2Density",
+        index: "NO2Index",
+        level: "NO2Level",
+        parts: 1,
+        tops: [53, 100, 360, 649, 1_249, 2_049],
+    },
 ];
 
 impl Table {
@@ -80,7 +122,10 @@ impl Table {
 
 /// The category of an index.
 pub fn level(index: f64) -> &'static str {
-    let found = CATEGORIES.iter().zip(INDEX).find(|(_, (_, last))| index <= *last);
+    let found = CATEGORIES
+        .iter()
+        .zip(INDEX)
+        .find(|(_, (_, last))| index <= *last);
     found.map_or("HAZARDOUS", |(category, _)| category)
 }
 
@@ -89,10 +134,18 @@ pub(super) fn values(reading: &Reading, now_ms: i64) -> Values {
     let mut values = Values::new();
     let mut worst: Option<f64> = None;
     for table in &TABLES {
-        let found = reading.number(table.member).and_then(|concentration| table.classify(concentration));
+        let found = reading
+            .number(table.member)
+            .and_then(|concentration| table.classify(concentration));
         values.insert(table.index, found.map(|(_, index)| index.into()));
-        values.insert(table.level, found.and_then(|(at, _)| Some((*CATEGORIES.get(at)?).into())));
-        worst = [worst, found.map(|(_, index)| index)].into_iter().flatten().reduce(f64::max);
+        values.insert(
+            table.level,
+            found.and_then(|(at, _)| Some((*CATEGORIES.get(at)?).into())),
+        );
+        worst = [worst, found.map(|(_, index)| index)]
+            .into_iter()
+            .flatten()
+            .reduce(f64::max);
     }
     let holds = now_ms - reading.time_ms < HOLDS_MS;
     let worst = worst.filter(|_| holds);
@@ -106,7 +159,9 @@ pub(super) fn values(reading: &Reading, now_ms: i64) -> Values {
 pub fn bounds(ceiling: usize) -> impl Iterator<Item = (&'static str, f64)> {
     TABLES.iter().flat_map(move |table| {
         let tops = table.tops.iter().take(ceiling);
-        tops.flat_map(move |top| [*top, top + 1].map(|c| (table.member, c as f64 / table.parts as f64)))
+        tops.flat_map(move |top| {
+            [*top, top + 1].map(|c| (table.member, c as f64 / table.parts as f64))
+        })
     })
 }
 

@@ -43,12 +43,24 @@ mod tests {
     fn a_lamp_is_defective_after_48_hours_and_not_at_48() {
         let hour = 3_600_000;
         let mut lamp = Lamp::default();
-        for (word, hours, defective) in
-            [("off", 0, false), ("on", 3, false), ("on", 51, false), ("on", 52, true), ("off", 53, false), ("off", 101, false), ("off", 102, true)]
-        {
+        for (word, hours, defective) in [
+            ("off", 0, false),
+            ("on", 3, false),
+            ("on", 51, false),
+            ("on", 52, true),
+            ("off", 53, false),
+            ("off", 101, false),
+            ("off", 102, true),
+        ] {
             lamp.report(word, hours * hour);
             assert_eq!(lamp.defective, defective, "{word} {hours}");
         }
-        assert_eq!(lamp.flips, Flips { raised: 2, cleared: 1 });
+        assert_eq!(
+            lamp.flips,
+            Flips {
+                raised: 2,
+                cleared: 1
+            }
+        );
     }
 }

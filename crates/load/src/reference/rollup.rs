@@ -39,23 +39,31 @@ impl Sum {
     }
 
     fn device(&mut self, device: &Device, latest: &Latest, values: Option<&Values>) {
-        let Some(reading) = &latest.reading else { return };
+        let Some(reading) = &latest.reading else {
+            return;
+        };
         let counted = |yes: bool| f64::from(u8::from(yes));
         match device.kind {
             Kind::Air => {
-                if let Some(Some(Expected::Number(index))) = values.and_then(|v| v.get("airQualityIndex")) {
+                if let Some(Some(Expected::Number(index))) =
+                    values.and_then(|v| v.get("airQualityIndex"))
+                {
                     self.index = worst(self.index, Some(*index));
                 }
             }
             Kind::Noise => self.noise.extend(reading.number("LAeqSoundPressure")),
             Kind::Crowd => self.crowds += counted(is_congested(reading, "averageCrowdSpeed", 4.0)),
-            Kind::Traffic => self.traffic += counted(is_congested(reading, "averageVehicleSpeed", 12.0)),
+            Kind::Traffic => {
+                self.traffic += counted(is_congested(reading, "averageVehicleSpeed", 12.0))
+            }
             Kind::Lamp => self.lamps += counted(latest.lamp.defective),
             Kind::Spot => {
                 self.spots += 1.0;
                 self.occupied += counted(reading.word("status") == Some("occupied"));
             }
-            Kind::Charging => self.capacity += reading.number("availableCapacity").unwrap_or_default(),
+            Kind::Charging => {
+                self.capacity += reading.number("availableCapacity").unwrap_or_default()
+            }
             Kind::Weather | Kind::Battery => {}
         }
     }
@@ -63,7 +71,10 @@ impl Sum {
     fn air(&self) -> [(&'static str, Option<Expected>); 2] {
         [
             ("airQualityIndex", self.index.map(Into::into)),
-            ("airQualityLevel", self.index.map(|index| air::level(index).into())),
+            (
+                "airQualityLevel",
+                self.index.map(|index| air::level(index).into()),
+            ),
         ]
     }
 
@@ -81,7 +92,10 @@ impl Sum {
         [
             ("totalSpotNumber", Some(self.spots.into())),
             ("occupiedSpotNumber", Some(self.occupied.into())),
-            ("availableSpotNumber", Some((self.spots - self.occupied).into())),
+            (
+                "availableSpotNumber",
+                Some((self.spots - self.occupied).into()),
+            ),
         ]
         .into()
     }
@@ -166,12 +180,15 @@ pub(super) fn fill(workload: &Workload, latest: &[Latest], city: &mut City) {
         let mut area = Sum::default();
         for (number, pole) in (1..).zip(&poles) {
             area.add(pole);
-            city.twins.insert(city::pole(neighborhood, number), pole.pole());
+            city.twins
+                .insert(city::pole(neighborhood, number), pole.pole());
         }
         area.add(&parking);
         area.add(&charging);
-        city.twins.insert(city::parking(neighborhood), parking.spots());
-        city.twins.insert(city::neighborhood(neighborhood), area.area());
+        city.twins
+            .insert(city::parking(neighborhood), parking.spots());
+        city.twins
+            .insert(city::neighborhood(neighborhood), area.area());
         whole.add(&area);
     }
     city.twins.insert(city::CITY.into(), whole.area());
@@ -187,7 +204,9 @@ mod tests {
         assert_eq!(exact_sum(&[0.1; 10]), 1.0);
         assert_eq!(exact_sum(&[1e100, 1.0, -1e100]), 1.0);
         assert_eq!(exact_sum(&[1e16, 1.0, 1e-16]), 10_000_000_000_000_002.0);
-        let terms: Vec<f64> = (0..500).map(|k| f64::from(k * 7_919 % 1_000) / 10.0).collect();
+        let terms: Vec<f64> = (0..500)
+            .map(|k| f64::from(k * 7_919 % 1_000) / 10.0)
+            .collect();
         let backwards: Vec<f64> = terms.iter().rev().copied().collect();
         assert_eq!(exact_sum(&terms), exact_sum(&backwards));
     }
@@ -195,9 +214,17 @@ mod tests {
     #[test]
     fn what_is_absent_has_no_share() {
         let mut sum = Sum::default();
-        sum.add(&Sum { index: Some(40.0), noise: vec![50.0, 60.0], ..Sum::default() });
+        sum.add(&Sum {
+            index: Some(40.0),
+            noise: vec![50.0, 60.0],
+            ..Sum::default()
+        });
         sum.add(&Sum::default());
-        sum.add(&Sum { index: Some(101.0), noise: vec![70.0], ..Sum::default() });
+        sum.add(&Sum {
+            index: Some(101.0),
+            noise: vec![70.0],
+            ..Sum::default()
+        });
         assert_eq!((sum.index, sum.average_noise()), (Some(101.0), Some(62.5)));
         assert_eq!(Sum::default().pole().get("averageNoise"), Some(&None));
     }

@@ -26,12 +26,17 @@ pub struct Map {
 impl Map {
     /// Reads a map from YAML or JSON.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        serde_saphyr::from_str(text).map_err(|error| Error::Map(format!("the map cannot be read: {error}")))
+        serde_saphyr::from_str(text)
+            .map_err(|error| Error::Map(format!("the map cannot be read: {error}")))
     }
 
     /// A map of every column, with a topic and perhaps a time.
     pub fn of(topic: impl Into<String>, time: Option<String>) -> Self {
-        Self { topic: topic.into(), time, ..Self::default() }
+        Self {
+            topic: topic.into(),
+            time,
+            ..Self::default()
+        }
     }
 }
 
@@ -52,7 +57,8 @@ impl Template {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let closed = after.split_once('}');
-            let (name, tail) = closed.ok_or_else(|| Error::Map(format!("{what} {text}: a brace is not closed")))?;
+            let (name, tail) = closed
+                .ok_or_else(|| Error::Map(format!("{what} {text}: a brace is not closed")))?;
             parts.push(Part::Text(before.into()));
             parts.push(Part::Column(column(what, name, header)?));
             rest = tail;
@@ -69,7 +75,11 @@ impl Template {
                 Part::Text(fixed) => text.push_str(fixed),
                 Part::Column(at) => {
                     let cell = row.get(*at).filter(|cell| !cell.is_empty())?;
-                    if encode { put_level(cell, &mut text) } else { text.push_str(cell) }
+                    if encode {
+                        put_level(cell, &mut text)
+                    } else {
+                        text.push_str(cell)
+                    }
                 }
             }
         }
@@ -92,10 +102,16 @@ fn put_level(cell: &str, out: &mut String) {
 
 /// The place of a column.
 pub(super) fn column(what: &str, name: &str, header: &StringRecord) -> Result<usize, Error> {
-    header.iter().position(|known| known == name).ok_or_else(|| {
-        let known: Vec<&str> = header.iter().collect();
-        Error::Map(format!("{what} names the column {name}, which the file does not have: it has {}", known.join(", ")))
-    })
+    header
+        .iter()
+        .position(|known| known == name)
+        .ok_or_else(|| {
+            let known: Vec<&str> = header.iter().collect();
+            Error::Map(format!(
+                "{what} names the column {name}, which the file does not have: it has {}",
+                known.join(", ")
+            ))
+        })
 }
 
 #[cfg(test)]
@@ -107,7 +123,11 @@ mod tests {
     fn templates_take_cells_and_encode_them_for_topics() {
         let header = StringRecord::from(vec!["station", "n"]);
         let row = StringRecord::from(vec!["a/b#1", "7"]);
-        let fill = |text: &str, encode| Template::new("topic", text, &header).unwrap().fill(&row, encode);
+        let fill = |text: &str, encode| {
+            Template::new("topic", text, &header)
+                .unwrap()
+                .fill(&row, encode)
+        };
         assert_eq!(fill("x/{station}/air", true).unwrap(), "x/a%2Fb%231/air");
         assert_eq!(fill("{station}#{n}", false).unwrap(), "a/b#1#7");
         assert_eq!(fill("plain", true).unwrap(), "plain");
@@ -120,14 +140,25 @@ mod tests {
     fn faults_of_a_map_are_named() {
         let header = StringRecord::from(vec!["a", "b"]);
         for (text, expected) in [
-            ("x/{c}", "topic names the column c, which the file does not have: it has a, b"),
+            (
+                "x/{c}",
+                "topic names the column c, which the file does not have: it has a, b",
+            ),
             ("x/{a", "topic x/{a: a brace is not closed"),
         ] {
-            assert_eq!(Template::new("topic", text, &header).unwrap_err().to_string(), expected);
+            assert_eq!(
+                Template::new("topic", text, &header)
+                    .unwrap_err()
+                    .to_string(),
+                expected
+            );
         }
         assert!(Map::parse("topic: x\ntopics: y\n").is_err());
         let map = Map::parse("topic: 'x/{a}'\ntime: b\nmembers: { value: a }\n").unwrap();
-        assert_eq!((map.topic.as_str(), map.time.as_deref()), ("x/{a}", Some("b")));
+        assert_eq!(
+            (map.topic.as_str(), map.time.as_deref()),
+            ("x/{a}", Some("b"))
+        );
         assert_eq!(map.members, [("value".to_owned(), "a".to_owned())].into());
     }
 }

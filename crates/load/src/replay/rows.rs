@@ -73,18 +73,27 @@ pub struct Rows {
 impl Rows {
     /// Opens a file and checks the map against its header.
     pub fn open(path: &Path, map: &Map) -> Result<Self, Error> {
-        let failed = |source| Error::File { path: path.into(), source };
+        let failed = |source| Error::File {
+            path: path.into(),
+            source,
+        };
         let file = File::open(path).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
         let read = Arc::new(AtomicU64::new(0));
-        let counted = Counted { file, read: read.clone() };
+        let counted = Counted {
+            file,
+            read: read.clone(),
+        };
         let mut plain = BufReader::with_capacity(READ_BYTES, counted);
         let source: Box<dyn Read> = match plain.fill_buf().map_err(failed)?.starts_with(&GZIP) {
             true => Box::new(MultiGzDecoder::new(plain)),
             false => Box::new(plain),
         };
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(source);
-        let header = reader.headers().map_err(|error| failed(io::Error::other(error)))?.clone();
+        let header = reader
+            .headers()
+            .map_err(|error| failed(io::Error::other(error)))?
+            .clone();
         let template = |what, text: &str| Template::new(what, text, &header);
         let place = |what, name: &str| map::column(what, name, &header);
         let mut members = Vec::new();
@@ -92,15 +101,27 @@ impl Rows {
             members.push((member.clone(), place("members", name)?));
         }
         if members.is_empty() {
-            members = header.iter().enumerate().map(|(at, name)| (name.to_owned(), at)).collect();
+            members = header
+                .iter()
+                .enumerate()
+                .map(|(at, name)| (name.to_owned(), at))
+                .collect();
         }
         Ok(Self {
             path: path.into(),
             read,
             bytes,
             topic: template("topic", &map.topic)?,
-            event_id: map.event_id.as_deref().map(|text| template("eventId", text)).transpose()?,
-            time: map.time.as_deref().map(|name| place("time", name)).transpose()?,
+            event_id: map
+                .event_id
+                .as_deref()
+                .map(|text| template("eventId", text))
+                .transpose()?,
+            time: map
+                .time
+                .as_deref()
+                .map(|name| place("time", name))
+                .transpose()?,
             members,
             columns: header.len(),
             reader,
@@ -140,7 +161,10 @@ impl Rows {
                     Err(reason) => self.skip(reason),
                 },
                 Err(error) if matches!(error.kind(), csv::ErrorKind::Io(_)) => {
-                    return Err(Error::File { path: self.path.clone(), source: io::Error::other(error) });
+                    return Err(Error::File {
+                        path: self.path.clone(),
+                        source: io::Error::other(error),
+                    });
                 }
                 Err(error) => self.skip(error.to_string()),
             }
@@ -150,7 +174,10 @@ impl Rows {
     fn skip(&mut self, reason: String) {
         self.skipped += 1;
         if self.examples.len() < SKIPPED {
-            self.examples.push(Skipped { line: self.line(), reason });
+            self.examples.push(Skipped {
+                line: self.line(),
+                reason,
+            });
         }
     }
 
@@ -164,19 +191,39 @@ impl Rows {
         if columns != expected {
             return Err(format!("{columns} cells where the header has {expected}"));
         }
-        let topic = self.topic.fill(&self.record, true).ok_or("a cell that the topic needs is empty")?;
+        let topic = self
+            .topic
+            .fill(&self.record, true)
+            .ok_or("a cell that the topic needs is empty")?;
         let time_ms = match self.time.and_then(|at| self.record.get(at)) {
             None => None,
-            Some(text) => Some(parse_ms(text).ok_or_else(|| format!("{text:?} is no RFC 3339 time"))?),
+            Some(text) => {
+                Some(parse_ms(text).ok_or_else(|| format!("{text:?} is no RFC 3339 time"))?)
+            }
         };
         let event_id = match &self.event_id {
             None => None,
-            Some(template) => Some(template.fill(&self.record, false).ok_or("a cell that the event id needs is empty")?),
+            Some(template) => Some(
+                template
+                    .fill(&self.record, false)
+                    .ok_or("a cell that the event id needs is empty")?,
+            ),
         };
-        let cells = self.members.iter().filter_map(|(member, at)| Some((member, self.record.get(*at)?)));
-        let payload: Object<String, Json> =
-            cells.filter(|(_, cell)| !cell.is_empty()).map(|(member, cell)| (member.clone(), value(cell))).collect();
-        Ok(Row { line: self.line(), topic, time_ms, event_id, payload: Json::Object(payload) })
+        let cells = self
+            .members
+            .iter()
+            .filter_map(|(member, at)| Some((member, self.record.get(*at)?)));
+        let payload: Object<String, Json> = cells
+            .filter(|(_, cell)| !cell.is_empty())
+            .map(|(member, cell)| (member.clone(), value(cell)))
+            .collect();
+        Ok(Row {
+            line: self.line(),
+            topic,
+            time_ms,
+            event_id,
+            payload: Json::Object(payload),
+        })
     }
 }
 
@@ -225,7 +272,12 @@ mod tests {
     }
 
     fn read(path: &Path) -> (Vec<Row>, Rows) {
-        let map = Map { topic: "x/{station}".into(), time: Some("time".into()), event_id: Some("{station}#{time}".into()), ..Map::default() };
+        let map = Map {
+            topic: "x/{station}".into(),
+            time: Some("time".into()),
+            event_id: Some("{station}#{time}".into()),
+            ..Map::default()
+        };
         let mut rows = Rows::open(path, &map).unwrap();
         let read = std::iter::from_fn(|| rows.next_row().unwrap()).collect();
         (read, rows)
@@ -238,11 +290,20 @@ mod tests {
         assert_eq!(found.len(), 3);
         assert_eq!(found[0].topic, "x/A");
         assert_eq!(found[0].time_ms, Some(1_456_761_600_000));
-        assert_eq!(found[0].payload, json!({"time": "2016-03-01T00:00:00+08:00", "station": "A", "pm": 63, "wind": "N"}));
-        assert_eq!(found[1].payload, json!({"time": "2016-03-01T01:00:00+08:00", "station": "B"}));
+        assert_eq!(
+            found[0].payload,
+            json!({"time": "2016-03-01T00:00:00+08:00", "station": "A", "pm": 63, "wind": "N"})
+        );
+        assert_eq!(
+            found[1].payload,
+            json!({"time": "2016-03-01T01:00:00+08:00", "station": "B"})
+        );
         assert_eq!(found[2].payload["pm"], 1.5);
         assert_eq!(found[2].payload["wind"], "NaN");
-        assert_eq!(found[2].event_id.as_deref(), Some("A#2016-03-01T03:00:00+08:00"));
+        assert_eq!(
+            found[2].event_id.as_deref(),
+            Some("A#2016-03-01T03:00:00+08:00")
+        );
         let examples: Vec<String> = rows.examples().iter().map(Skipped::to_string).collect();
         assert_eq!(
             examples,
@@ -273,13 +334,18 @@ mod tests {
         let path = file("bad.csv", text.as_bytes());
         let mut rows = Rows::open(&path, &Map::of("{station}", Some("time".into()))).unwrap();
         assert_eq!(rows.next_row().unwrap(), None);
-        assert_eq!((rows.skipped(), rows.examples().len()), (SKIPPED as u64 + 5, SKIPPED));
+        assert_eq!(
+            (rows.skipped(), rows.examples().len()),
+            (SKIPPED as u64 + 5, SKIPPED)
+        );
         std::fs::remove_file(path).unwrap();
     }
 
     #[test]
     fn a_missing_file_is_named() {
-        let Err(error) = Rows::open(Path::new("/nowhere/x.csv"), &Map::of("x", None)) else { return };
+        let Err(error) = Rows::open(Path::new("/nowhere/x.csv"), &Map::of("x", None)) else {
+            return;
+        };
         assert!(error.to_string().starts_with("/nowhere/x.csv: "), "{error}");
     }
 }

@@ -7,18 +7,35 @@
 use crate::{chance::Chance, workload::START_MS};
 use flate2::{Compression, write::GzEncoder};
 use gemelli_model::time::format_ms;
-use std::{fs::File, io::{self, BufWriter, Write}, path::Path};
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
 
 /// The stations, by the names of the real ones.
 pub const STATIONS: [&str; 12] = [
-    "Aotizhongxin", "Changping", "Dingling", "Dongsi", "Guanyuan", "Gucheng", "Huairou", "Nongzhanguan", "Shunyi",
-    "Tiantan", "Wanliu", "Wanshouxigong",
+    "Aotizhongxin",
+    "Changping",
+    "Dingling",
+    "Dongsi",
+    "Guanyuan",
+    "Gucheng",
+    "Huairou",
+    "Nongzhanguan",
+    "Shunyi",
+    "Tiantan",
+    "Wanliu",
+    "Wanshouxigong",
 ];
 /// Hours of a year.
 pub const YEAR: u32 = 8_760;
-const HEADER: &str = "timestamp,station,pm2_5,pm10,so2,no2,co,o3,temp,pres,dewp,rain,wind_dir,wind_speed";
-const WINDS: [&str; 16] =
-    ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"];
+const HEADER: &str =
+    "timestamp,station,pm2_5,pm10,so2,no2,co,o3,temp,pres,dewp,rain,wind_dir,wind_speed";
+const WINDS: [&str; 16] = [
+    "N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW",
+    "NNW",
+];
 /// One cell in so many is empty.
 const GAPS: u64 = 50;
 
@@ -50,13 +67,30 @@ fn rows(out: &mut impl Write, hours: u32, seed: u64) -> io::Result<u64> {
     Ok(u64::from(hours) * STATIONS.len() as u64)
 }
 
-fn row(out: &mut impl Write, hour: u32, station: &str, haze: i64, chance: &mut Chance) -> io::Result<()> {
+fn row(
+    out: &mut impl Write,
+    hour: u32,
+    station: &str,
+    haze: i64,
+    chance: &mut Chance,
+) -> io::Result<()> {
     let season = (f64::from(hour) / f64::from(YEAR) * std::f64::consts::TAU).sin();
     let day = (f64::from(hour % 24) / 24.0 * std::f64::consts::TAU - 2.0).sin();
     let temperature = (12.0 + 15.0 * season + 5.0 * day) * 10.0;
     let sun = (60.0 + 50.0 * day) as i64;
-    write!(out, "{},{station}", format_ms(START_MS + i64::from(hour) * 3_600_000))?;
-    let whole = [haze, haze + chance.whole(5, 60), chance.whole(2, 40), chance.whole(10, 120), chance.whole(3, 40) * 100, sun.max(2)];
+    write!(
+        out,
+        "{},{station}",
+        format_ms(START_MS + i64::from(hour) * 3_600_000)
+    )?;
+    let whole = [
+        haze,
+        haze + chance.whole(5, 60),
+        chance.whole(2, 40),
+        chance.whole(10, 120),
+        chance.whole(3, 40) * 100,
+        sun.max(2),
+    ];
     for value in whole {
         match chance.one_in(GAPS) {
             true => write!(out, ",")?,
@@ -65,8 +99,15 @@ fn row(out: &mut impl Write, hour: u32, station: &str, haze: i64, chance: &mut C
     }
     let tenths = |value: i64| value as f64 / 10.0;
     let warm = temperature as i64 + chance.whole(-20, 20);
-    let wind = WINDS.get(chance.below(WINDS.len() as u64) as usize).copied().unwrap_or_default();
-    let rain = if chance.one_in(20) { chance.whole(1, 80) } else { 0 };
+    let wind = WINDS
+        .get(chance.below(WINDS.len() as u64) as usize)
+        .copied()
+        .unwrap_or_default();
+    let rain = if chance.one_in(20) {
+        chance.whole(1, 80)
+    } else {
+        0
+    };
     writeln!(
         out,
         ",{},{},{},{},{wind},{}",
@@ -87,13 +128,23 @@ mod tests {
     #[test]
     fn the_file_reads_as_the_real_one_does() {
         for name in ["air.csv", "air.csv.gz"] {
-            let path = std::env::temp_dir().join(format!("gemelli-synthetic-{}-{name}", std::process::id()));
+            let path = std::env::temp_dir()
+                .join(format!("gemelli-synthetic-{}-{name}", std::process::id()));
             assert_eq!(write(&path, 100, 1).unwrap(), 1_200);
-            let mut rows = Rows::open(&path, &Map::of("beijing/{station}/air", Some("timestamp".into()))).unwrap();
+            let mut rows = Rows::open(
+                &path,
+                &Map::of("beijing/{station}/air", Some("timestamp".into())),
+            )
+            .unwrap();
             let found: Vec<_> = std::iter::from_fn(|| rows.next_row().unwrap()).collect();
             assert_eq!((found.len(), rows.skipped()), (1_200, 0));
-            assert!(found.iter().any(|row| row.payload.get("pm2_5").is_none()), "some cells are empty");
-            let polluted = |row: &&crate::replay::Row| row.payload["pm2_5"].as_f64().is_some_and(|pm| pm > 35.0);
+            assert!(
+                found.iter().any(|row| row.payload.get("pm2_5").is_none()),
+                "some cells are empty"
+            );
+            let polluted = |row: &&crate::replay::Row| {
+                row.payload["pm2_5"].as_f64().is_some_and(|pm| pm > 35.0)
+            };
             assert!(found.iter().filter(polluted).count() > 100);
             std::fs::remove_file(path).unwrap();
         }
@@ -107,10 +158,16 @@ mod tests {
         );
         let path = Path::new(path);
         if !path.exists() {
-            println!("skipped: the_real_file_reads_whole_where_it_is_present: the data folder is absent");
+            println!(
+                "skipped: the_real_file_reads_whole_where_it_is_present: the data folder is absent"
+            );
             return;
         }
-        let mut rows = Rows::open(path, &Map::of("beijing/{station}/air", Some("timestamp".into()))).unwrap();
+        let mut rows = Rows::open(
+            path,
+            &Map::of("beijing/{station}/air", Some("timestamp".into())),
+        )
+        .unwrap();
         let mut stations = std::collections::BTreeMap::new();
         while let Some(row) = rows.next_row().unwrap() {
             *stations.entry(row.topic).or_insert(0) += 1;

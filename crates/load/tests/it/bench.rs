@@ -6,8 +6,15 @@ use std::{net::TcpListener, time::Duration};
 
 #[test]
 fn every_message_is_acknowledged() {
-    let Some(server) = mosquitto::start("every_message_is_acknowledged") else { return };
-    for (version, qos) in [(Version::V311, 0), (Version::V311, 1), (Version::V5, 0), (Version::V5, 1)] {
+    let Some(server) = mosquitto::start("every_message_is_acknowledged") else {
+        return;
+    };
+    for (version, qos) in [
+        (Version::V311, 0),
+        (Version::V311, 1),
+        (Version::V5, 0),
+        (Version::V5, 1),
+    ] {
         let report = bench::run(&Options {
             address: server.address,
             version,
@@ -21,7 +28,11 @@ fn every_message_is_acknowledged() {
             until: Until::Messages(3_001),
         })
         .unwrap();
-        assert_eq!((report.sent, report.acknowledged), (3_001, 3_001), "{version:?} {qos}");
+        assert_eq!(
+            (report.sent, report.acknowledged),
+            (3_001, 3_001),
+            "{version:?} {qos}"
+        );
         assert_eq!((report.refused, report.out_of_order), (0, 0));
         assert_eq!(report.per_connection, [429, 429, 429, 429, 429, 428, 428]);
         assert_eq!(report.latency.total(), 3_001);
@@ -30,7 +41,9 @@ fn every_message_is_acknowledged() {
 
 #[test]
 fn a_run_by_time_ends_with_nothing_in_flight() {
-    let Some(server) = mosquitto::start("a_run_by_time_ends_with_nothing_in_flight") else { return };
+    let Some(server) = mosquitto::start("a_run_by_time_ends_with_nothing_in_flight") else {
+        return;
+    };
     let report = bench::run(&Options {
         address: server.address,
         version: Version::V311,
@@ -51,7 +64,9 @@ fn a_run_by_time_ends_with_nothing_in_flight() {
 
 #[test]
 fn idle_connections_stand_until_closed() {
-    let Some(server) = mosquitto::start("idle_connections_stand_until_closed") else { return };
+    let Some(server) = mosquitto::start("idle_connections_stand_until_closed") else {
+        return;
+    };
     let (idle, report) = Idle::open(server.address, Version::V5, "idle", 120).unwrap();
     assert_eq!((idle.count(), report.open), (120, 120));
     idle.close();
@@ -59,7 +74,12 @@ fn idle_connections_stand_until_closed() {
 
 #[test]
 fn a_server_that_is_not_there_is_named() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let Err(error) = Idle::open(address, Version::V5, "idle", 1) else { panic!("nobody listens there") };
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let Err(error) = Idle::open(address, Version::V5, "idle", 1) else {
+        panic!("nobody listens there")
+    };
     assert!(error.to_string().contains(&address.to_string()));
 }

@@ -32,7 +32,10 @@ impl Drop for Mosquitto {
 
 /// Starts one on a free port, or prints that the test is skipped.
 pub fn start(test: &str) -> Option<Mosquitto> {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let Some(child) = spawn(address) else {
         println!("skipped: {test}: mosquitto is not installed");
         return None;
@@ -43,11 +46,16 @@ pub fn start(test: &str) -> Option<Mosquitto> {
 }
 
 fn spawn(address: SocketAddr) -> Option<Child> {
-    ["/usr/sbin/mosquitto", "mosquitto"].iter().find_map(|program| {
-        let mut command = Command::new(program);
-        command.args(["-p", &address.port().to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().ok()
-    })
+    ["/usr/sbin/mosquitto", "mosquitto"]
+        .iter()
+        .find_map(|program| {
+            let mut command = Command::new(program);
+            command
+                .args(["-p", &address.port().to_string()])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            command.spawn().ok()
+        })
 }
 
 fn wait(address: SocketAddr) {

@@ -16,33 +16,58 @@ use std::{
 };
 
 fn file(name: &str, hours: u32) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("gemelli-replay-{}-{name}.csv.gz", std::process::id()));
+    let path = std::env::temp_dir().join(format!(
+        "gemelli-replay-{}-{name}.csv.gz",
+        std::process::id()
+    ));
     synthetic::write(&path, hours, 1).unwrap();
     path
 }
 
 fn options(file: PathBuf, topic: &str, target: Target) -> Options {
     let map = Map::of(topic, Some("timestamp".into()));
-    Options { file, map, target, speed: Speed::Max, limit: None, progress: false }
+    Options {
+        file,
+        map,
+        target,
+        speed: Speed::Max,
+        limit: None,
+        progress: false,
+    }
 }
 
 #[test]
 fn every_row_is_published_and_acknowledged() {
-    let Some(server) = mosquitto::start("every_row_is_published_and_acknowledged") else { return };
+    let Some(server) = mosquitto::start("every_row_is_published_and_acknowledged") else {
+        return;
+    };
     for version in [Version::V311, Version::V5] {
         let path = file(&format!("{version:?}"), 200);
-        let target = Target::Mqtt { address: server.address, version, login: None };
+        let target = Target::Mqtt {
+            address: server.address,
+            version,
+            login: None,
+        };
         let report = replay::run(&options(path.clone(), "beijing/{station}/air", target)).unwrap();
-        assert_eq!((report.sent, report.acknowledged, report.skipped), (2_400, 2_400, 0));
+        assert_eq!(
+            (report.sent, report.acknowledged, report.skipped),
+            (2_400, 2_400, 0)
+        );
         std::fs::remove_file(path).unwrap();
     }
 }
 
 #[test]
 fn a_speed_spreads_rows_and_a_limit_ends_them() {
-    let Some(server) = mosquitto::start("a_speed_spreads_rows_and_a_limit_ends_them") else { return };
+    let Some(server) = mosquitto::start("a_speed_spreads_rows_and_a_limit_ends_them") else {
+        return;
+    };
     let path = file("speed", 10);
-    let target = Target::Mqtt { address: server.address, version: Version::V5, login: None };
+    let target = Target::Mqtt {
+        address: server.address,
+        version: Version::V5,
+        login: None,
+    };
     let mut options = options(path.clone(), "beijing/{station}/air", target);
     // Row 25 is two hours after the first: at this speed a fifth of a second.
     options.speed = Speed::Times(36_000.0);
@@ -73,15 +98,25 @@ fn over_http_rows_are_batches_of_cloud_events() {
     let report = replay::run(&options(path.clone(), topic, Target::Http(client.clone()))).unwrap();
     assert_eq!((report.sent, report.acknowledged), (240, 240));
     let batches: Vec<Vec<serde_json::Value>> = (0..2)
-        .map(|_| serde_json::from_slice(&told.recv_timeout(Duration::from_secs(10)).unwrap()).unwrap())
+        .map(|_| {
+            serde_json::from_slice(&told.recv_timeout(Duration::from_secs(10)).unwrap()).unwrap()
+        })
         .collect();
     assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 240);
     let event = &batches[0][0];
-    assert_eq!((event["type"].as_str(), event["source"].as_str()), (Some("ktwin.real.beijing-station"), Some("Aotizhongxin")));
+    assert_eq!(
+        (event["type"].as_str(), event["source"].as_str()),
+        (Some("ktwin.real.beijing-station"), Some("Aotizhongxin"))
+    );
     assert_eq!(event["time"], "2026-01-05T00:00:00Z");
     assert!(event["data"]["pm10"].is_number());
 
-    let error = replay::run(&options(path.clone(), "beijing/{station}/air", Target::Http(client))).unwrap_err();
+    let error = replay::run(&options(
+        path.clone(),
+        "beijing/{station}/air",
+        Target::Http(client),
+    ))
+    .unwrap_err();
     assert!(error.to_string().contains("must be ktwin/real/"), "{error}");
     std::fs::remove_file(path).unwrap();
 }
