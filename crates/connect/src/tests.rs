@@ -187,7 +187,7 @@ fn the_examples_connections_compile() {
         "/../../examples/beijing/connection.yaml"
     );
     let mapping = mapping(&std::fs::read_to_string(root).unwrap());
-    let row = r#"{"timestamp":"2016-03-01T00:00:00Z","pm2_5":"7","pm10":"","co":"300","o3":"85","so2":"3","no2":"7","temp":"-2.3","dewp":"-19.7","pres":"1021","rain":"0","wind_speed":"0.5","wind_dir":""}"#;
+    let row = r#"{"timestamp":"2016-03-01T00:00:00Z","pm2_5":"7","pm10":"","co":"300","o3":"85","so2":"3","no2":"7","temp":"-2.3","dewp":"-19.7","pres":"1021","rain":"0","wind_speed":"0.5"}"#;
     let wanted = "real beijing-station beijing-station-Dongsi id Dongsi#404664 time 2016-03-01T00:00:00Z \
         {\"PM25Density\":7,\"CODensity\":0.261";
     let found = map(&mapping, "beijing/Dongsi/air", row, &[]);
