@@ -108,26 +108,19 @@ impl<H: Host> Connection<H> {
             let read = admitting.is_none() && !self.inbound.is_full() && self.output.len() < OUTPUT_BYTES;
             let roused = {
                 let Self { io, input, output, keep_alive, claim, inbound, .. } = &mut *self;
+                let mut timer = keep_alive.as_mut().map(|k| k.timer.as_mut());
                 tokio::select! {
                     biased;
                     _ = stop.changed() => Roused::Stopping,
-                    number = async { admitting.as_mut()?.await.into() }, if admitting.is_some() => {
-                        let number: Option<_> = number;
-                        let Some(number) = number else { continue };
-                        Roused::Admitted(number)
-                    }
-                    found = async { scanning.as_mut()?.await.into() }, if scanning.is_some() => {
-                        let found: Option<_> = found;
-                        let Some(found) = found else { continue };
-                        Roused::Scanned(found)
-                    }
+                    number = under_way(&mut admitting) => Roused::Admitted(number),
+                    found = under_way(&mut scanning) => Roused::Scanned(found),
                     moved = std::future::poll_fn(|cx| io.poll_exchange(cx, input, output, read)) => Roused::Io(moved),
                     changed = released.changed(), if inbound.waits() => match changed {
                         Ok(()) => Roused::Released,
                         Err(_) => Roused::Stopping,
                     },
                     () = claim.session.wake.notified() => Roused::Woken,
-                    Some(()) = async { keep_alive.as_mut()?.timer.as_mut().await.into() }, if keep_alive.is_some() => Roused::Silence,
+                    () = under_way(&mut timer) => Roused::Silence,
                 }
             };
             match roused {
@@ -421,6 +414,14 @@ impl<H: Host> Connection<H> {
             return End::Left;
         }
         End::Lost
+    }
+}
+
+/// Waits for what is under way; if nothing is, for ever.
+async fn under_way<F: Future + Unpin>(slot: &mut Option<F>) -> F::Output {
+    match slot {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -7,6 +7,9 @@
 pub mod inbound;
 pub mod outbound;
 
+#[cfg(test)]
+mod script;
+
 use crate::image;
 use gemelli_event::Seq;
 use outbound::Outbound;

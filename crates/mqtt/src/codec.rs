@@ -361,3 +361,144 @@ impl<'a> Outgoing<'a> {
         out.put_slice(self.payload);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::packet::{ConnAck, Connect, Disconnect, SubAck, Subscribe, SubscribeOptions, Unsubscribe, Will};
+
+    const VERSIONS: [Version; 2] = [Version::V311, Version::V5];
+
+    fn packets(version: Version) -> Vec<Packet> {
+        let v5 = version == Version::V5;
+        let will = Will {
+            topic: "w".into(),
+            payload: "bye".into(),
+            qos: Qos::AtLeastOnce,
+            retain: true,
+            delay_s: if v5 { 5 } else { 0 },
+            expiry_s: v5.then_some(9),
+            properties: if v5 { Bytes::from_static(&[0x26, 0, 1, b'a', 0, 1, b'b']) } else { Bytes::new() },
+        };
+        let text = |t: &str| v5.then(|| ByteString::from(t));
+        let own = if v5 { Bytes::from_static(&[properties::PAYLOAD_FORMAT, 1]) } else { Bytes::new() };
+        vec![
+            Packet::Connect(Box::new(Connect {
+                username: Some("u".into()),
+                password: Some("p".into()),
+                keep_alive_s: 60,
+                session_expiry_s: v5.then_some(7),
+                will: Some(Box::new(will)),
+                ..Connect::new(version, "c")
+            })),
+            Packet::ConnAck(Box::new(ConnAck { session_present: true, ..ConnAck::new(Reason::SUCCESS) })),
+            Packet::ConnAck(Box::new(ConnAck { reason_string: text("no"), ..ConnAck::new(Reason::NOT_AUTHORIZED) })),
+            Packet::Publish(Publish { topic: "a/b".into(), payload: "x".into(), properties: own, ..Publish::default() }),
+            Packet::Publish(Publish {
+                dup: true,
+                retain: true,
+                qos: Qos::ExactlyOnce,
+                packet_id: 9,
+                topic: "t".into(),
+                payload: vec![7; 20_000].into(),
+                ..Publish::default()
+            }),
+            Packet::PubAck(Ack::new(1, Reason::SUCCESS)),
+            Packet::PubRec(Ack { reason: if v5 { Reason::QUOTA_EXCEEDED } else { Reason::SUCCESS }, ..Ack::new(2, Reason::SUCCESS) }),
+            Packet::PubRel(Ack { reason_string: text("why"), ..Ack::new(3, Reason::SUCCESS) }),
+            Packet::PubComp(Ack::new(65_535, Reason::SUCCESS)),
+            Packet::Subscribe(Box::new(Subscribe {
+                packet_id: 4,
+                subscription_id: v5.then_some(300),
+                filters: vec![("a/+".into(), SubscribeOptions { qos: Qos::ExactlyOnce, no_local: v5, ..Default::default() })],
+            })),
+            Packet::SubAck(Box::new(SubAck { packet_id: 4, reasons: vec![Reason(2), Reason::UNSPECIFIED], reason_string: None })),
+            Packet::Unsubscribe(Box::new(Unsubscribe { packet_id: 5, filters: vec!["a".into(), "b".into()] })),
+            Packet::UnsubAck(Box::new(SubAck {
+                packet_id: 5,
+                reasons: if v5 { vec![Reason::SUCCESS, Reason::NO_SUBSCRIPTION_EXISTED] } else { vec![] },
+                reason_string: None,
+            })),
+            Packet::PingReq,
+            Packet::PingResp,
+            Packet::Disconnect(Box::new(Disconnect::new(if v5 { Reason::SESSION_TAKEN_OVER } else { Reason::SUCCESS }))),
+        ]
+    }
+
+    #[test]
+    fn packets_go_out_and_come_back_however_the_bytes_are_cut() {
+        for version in VERSIONS {
+            let mut bytes = BytesMut::new();
+            for packet in packets(version) {
+                Codec::client(version, 0).encode(&packet, &mut bytes);
+            }
+            for step in [1, 7, 1_000_000] {
+                let mut codec = Codec::client(version, 100_000);
+                let (mut buffer, mut back) = (BytesMut::new(), Vec::new());
+                for piece in bytes.chunks(step) {
+                    buffer.extend_from_slice(piece);
+                    while let Some(packet) = codec.decode(&mut buffer).unwrap() {
+                        back.push(packet);
+                    }
+                }
+                assert_eq!(back, packets(version));
+            }
+        }
+    }
+
+    #[test]
+    fn a_servers_first_packet_is_connect_and_sets_the_version() {
+        for version in VERSIONS {
+            let mut bytes = BytesMut::new();
+            Codec::client(version, 0).encode(&Packet::Connect(Box::new(Connect::new(version, "c"))), &mut bytes);
+            let mut codec = Codec::server(1_000);
+            assert!(matches!(codec.decode(&mut bytes), Ok(Some(Packet::Connect(c))) if c.version == version));
+            assert_eq!(codec.version(), version);
+        }
+        let refused = Codec::server(1_000).decode(&mut BytesMut::from(&[PINGREQ, 0][..]));
+        assert_eq!(refused.unwrap_err().reason, Reason::PROTOCOL_ERROR);
+    }
+
+    #[test]
+    fn the_announced_length_is_the_written_length() {
+        for version in VERSIONS {
+            for size in [0, 100, 127, 128, 16_384, 3_000_000] {
+                let payload = vec![1; size];
+                let message = Outgoing {
+                    topic: "a/b",
+                    qos: Qos::AtLeastOnce,
+                    packet_id: 1,
+                    own: &[properties::PAYLOAD_FORMAT, 1],
+                    expiry_s: Some(1),
+                    topic_alias: Some(2),
+                    subscription_ids: &[1, 200, 20_000],
+                    ..Outgoing::new(&payload)
+                };
+                let mut out = BytesMut::new();
+                message.encode(version, &mut out);
+                assert_eq!(out.len(), message.encoded_len(version));
+                let Some(Packet::Publish(back)) = Codec::client(version, 4_000_000).decode(&mut out).unwrap() else { panic!() };
+                assert_eq!((back.payload.len(), back.packet_id), (size, 1));
+                assert_eq!(back.expiry_s, (version == Version::V5).then_some(1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_packet_beyond_the_limit_is_refused_by_its_header() {
+        let mut codec = Codec::client(Version::V5, 100);
+        let mut header = BytesMut::from(&[PUBLISH, 99][..]);
+        assert_eq!(codec.decode(&mut header).unwrap_err().reason, Reason::PACKET_TOO_LARGE);
+        let mut header = BytesMut::from(&[PUBLISH, 98][..]);
+        assert_eq!(codec.decode(&mut header), Ok(None));
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_left_out() {
+        let mut out = BytesMut::new();
+        let long = Ack { reason_string: Some("x".repeat(MAX_REASON_STRING + 1).into()), ..Ack::new(1, Reason::QUOTA_EXCEEDED) };
+        Codec::client(Version::V5, 0).encode(&Packet::PubAck(long), &mut out);
+        assert_eq!(&out[..], [PUBACK, 3, 0, 1, 0x97]);
+    }
+}

@@ -72,7 +72,7 @@ pub enum Ids {
     /// One.
     One([u32; 1]),
     /// Several.
-    Many(Box<Vec<u32>>),
+    Many(Vec<u32>),
 }
 
 impl Ids {
@@ -80,7 +80,7 @@ impl Ids {
     pub fn push(&mut self, id: u32) {
         match self {
             Self::None => *self = Self::One([id]),
-            Self::One([first]) => *self = Self::Many(Box::new(vec![*first, id])),
+            Self::One([first]) => *self = Self::Many(vec![*first, id]),
             Self::Many(ids) => ids.push(id),
         }
     }
@@ -270,9 +270,6 @@ impl Outbound {
         self.link = link;
         self.connected = true;
         self.roused = false;
-        if !link.durable {
-            self.flow = Flow::Live { from: 0 };
-        }
         for f in &self.flying {
             match f.state {
                 State::Sent => f.send(true, link.version, now_ms, out),
