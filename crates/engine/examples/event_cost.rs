@@ -51,11 +51,22 @@ struct Driver {
 impl Driver {
     fn step(&mut self, partition: Partition, body: Body) -> Record {
         let offset = &mut self.offsets[partition.index()];
-        let position = Position { partition, offset: *offset };
+        let position = Position {
+            partition,
+            offset: *offset,
+        };
         *offset += 1;
-        let record = Record { position, accepted_ms: 1_700_000_000_000 + self.seq as i64, cause: None, body };
+        let record = Record {
+            position,
+            accepted_ms: 1_700_000_000_000 + self.seq as i64,
+            cause: None,
+            body,
+        };
         let verdict = self.engine.step(self.seq, &record);
-        assert!(matches!(verdict, Verdict::Accepted | Verdict::Answer(_)), "{verdict:?}");
+        assert!(
+            matches!(verdict, Verdict::Accepted | Verdict::Answer(_)),
+            "{verdict:?}"
+        );
         self.seq += 1;
         record
     }
@@ -84,7 +95,9 @@ impl Driver {
 }
 
 fn main() {
-    let mut numbers = std::env::args().skip(1).map(|n| n.parse::<usize>().unwrap());
+    let mut numbers = std::env::args()
+        .skip(1)
+        .map(|n| n.parse::<usize>().unwrap());
     let devices = numbers.next().unwrap_or(100);
     let events = numbers.next().unwrap_or(2_000_000);
     let parents = numbers.next().unwrap_or(1);
@@ -98,12 +111,17 @@ fn main() {
     let manifests = manifest::parse(MODEL).into_result().unwrap();
     let manifests = manifests.iter().map(manifest::to_value).collect();
     let mut frame = Vec::new();
-    driver.step(Partition::default(), Body::Command(Command::Apply { manifests }));
+    driver.step(
+        Partition::default(),
+        Body::Command(Command::Apply { manifests }),
+    );
     let before = resident();
     for n in 0..parents {
         put(&mut driver, &format!("room-{n}"), "room");
     }
-    let ids: Vec<String> = (0..devices).map(|n| format!("ngsi-ld-city-sensor-nb001-p{n:06}")).collect();
+    let ids: Vec<String> = (0..devices)
+        .map(|n| format!("ngsi-ld-city-sensor-nb001-p{n:06}"))
+        .collect();
     for (n, id) in ids.iter().enumerate() {
         put(&mut driver, id, "sensor");
         let edge = Edge {
@@ -118,8 +136,12 @@ fn main() {
     driver.settle(&mut frame);
     frame.clear();
     let mut view = driver.engine.view();
-    println!("{:.0} bytes a twin before the first event", (resident() - before) as f64 / view.count() as f64);
-    let (mut stepping, mut following, mut viewing) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    println!(
+        "{:.0} bytes a twin before the first event",
+        (resident() - before) as f64 / view.count() as f64
+    );
+    let (mut stepping, mut following, mut viewing) =
+        (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     driver.emissions = 0;
     let mut done = 0;
     while done < events {
@@ -160,19 +182,38 @@ fn main() {
         viewing += start.elapsed();
     }
     let each = |time: Duration| time.as_nanos() as f64 / events as f64;
-    println!("{devices} devices, {parents} parents, {events} events, {} emissions", driver.emissions);
-    println!("step {:.0} ns, waves and final values {:.0} ns, view {:.0} ns an event", each(stepping), each(following), each(viewing));
-    println!("{:.0} bytes a twin after them, marks and the last view included", (resident() - before) as f64 / view.count() as f64);
+    println!(
+        "{devices} devices, {parents} parents, {events} events, {} emissions",
+        driver.emissions
+    );
+    println!(
+        "step {:.0} ns, waves and final values {:.0} ns, view {:.0} ns an event",
+        each(stepping),
+        each(following),
+        each(viewing)
+    );
+    println!(
+        "{:.0} bytes a twin after them, marks and the last view included",
+        (resident() - before) as f64 / view.count() as f64
+    );
 }
 
 fn put(driver: &mut Driver, id: &str, interface: &str) {
     let twin = id.into();
-    let put = Command::Put { twin, interface: interface.into(), properties: Value::Null, only_new: true };
+    let put = Command::Put {
+        twin,
+        interface: interface.into(),
+        properties: Value::Null,
+        only_new: true,
+    };
     driver.step(Partition::of(id), Body::Command(put));
 }
 
 /// Resident memory, bytes; 0 where the system does not say.
 fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    pages.and_then(|text| text.split(' ').nth(1)?.parse::<usize>().ok()).unwrap_or_default() * 4_096
+    pages
+        .and_then(|text| text.split(' ').nth(1)?.parse::<usize>().ok())
+        .unwrap_or_default()
+        * 4_096
 }

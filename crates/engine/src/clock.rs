@@ -32,27 +32,40 @@ impl EventClock {
     pub(crate) fn observe(&mut self, time_ms: i64, twin: u64, jump_ms: i64) -> Observed {
         let Some(now) = self.now_ms else {
             self.now_ms = Some(time_ms);
-            return Observed { time_ms, wild: false };
+            return Observed {
+                time_ms,
+                wild: false,
+            };
         };
         if time_ms <= now.saturating_add(jump_ms) {
             self.now_ms = Some(now.max(time_ms));
             self.ahead = None;
-            return Observed { time_ms, wild: false };
+            return Observed {
+                time_ms,
+                wild: false,
+            };
         }
         let agreed = self.ahead.is_some_and(|(ahead, who, times)| {
-            time_ms.abs_diff(ahead) <= jump_ms.unsigned_abs() && (who != twin || times + 1 >= INSISTENCE)
+            time_ms.abs_diff(ahead) <= jump_ms.unsigned_abs()
+                && (who != twin || times + 1 >= INSISTENCE)
         });
         if agreed {
             self.now_ms = Some(time_ms);
             self.ahead = None;
-            return Observed { time_ms, wild: false };
+            return Observed {
+                time_ms,
+                wild: false,
+            };
         }
         let times = match self.ahead {
             Some((_, who, times)) if who == twin => times + 1,
             _ => 1,
         };
         self.ahead = Some((time_ms, twin, times));
-        Observed { time_ms: now, wild: true }
+        Observed {
+            time_ms: now,
+            wild: true,
+        }
     }
 }
 
@@ -68,7 +81,13 @@ mod tests {
         clock.observe(1_000 * HOUR, 1, 48 * HOUR);
         for n in 0..10 * i64::from(INSISTENCE) {
             // The wild one insists, but others report in between.
-            assert_eq!(clock.observe(9_000 * HOUR, 2, 48 * HOUR), Observed { time_ms: (1_000 + (n > 0) as i64) * HOUR, wild: true });
+            assert_eq!(
+                clock.observe(9_000 * HOUR, 2, 48 * HOUR),
+                Observed {
+                    time_ms: (1_000 + (n > 0) as i64) * HOUR,
+                    wild: true
+                }
+            );
             assert!(!clock.observe(1_001 * HOUR, 1, 48 * HOUR).wild);
         }
         assert_eq!(clock.now_ms, Some(1_001 * HOUR));
@@ -79,7 +98,13 @@ mod tests {
         let mut clock = EventClock::default();
         clock.observe(1_000 * HOUR, 1, 48 * HOUR);
         assert!(clock.observe(2_000 * HOUR, 1, 48 * HOUR).wild);
-        assert_eq!(clock.observe(2_001 * HOUR, 2, 48 * HOUR), Observed { time_ms: 2_001 * HOUR, wild: false });
+        assert_eq!(
+            clock.observe(2_001 * HOUR, 2, 48 * HOUR),
+            Observed {
+                time_ms: 2_001 * HOUR,
+                wild: false
+            }
+        );
         assert_eq!(clock.now_ms, Some(2_001 * HOUR));
     }
 
@@ -87,7 +112,8 @@ mod tests {
     fn a_lone_device_is_believed_when_it_insists() {
         let mut clock = EventClock::default();
         clock.observe(1_000 * HOUR, 1, 48 * HOUR);
-        let wild = (0..2 * i64::from(INSISTENCE)).filter(|n| clock.observe(2_000 * HOUR + n, 1, 48 * HOUR).wild);
+        let wild = (0..2 * i64::from(INSISTENCE))
+            .filter(|n| clock.observe(2_000 * HOUR + n, 1, 48 * HOUR).wild);
         assert_eq!(wild.count(), INSISTENCE as usize - 1);
     }
 
@@ -95,7 +121,13 @@ mod tests {
     fn it_never_falls() {
         let mut clock = EventClock::default();
         clock.observe(1_000 * HOUR, 1, 48 * HOUR);
-        assert_eq!(clock.observe(HOUR, 2, 48 * HOUR), Observed { time_ms: HOUR, wild: false });
+        assert_eq!(
+            clock.observe(HOUR, 2, 48 * HOUR),
+            Observed {
+                time_ms: HOUR,
+                wild: false
+            }
+        );
         assert_eq!(clock.now_ms, Some(1_000 * HOUR));
     }
 }

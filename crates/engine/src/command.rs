@@ -14,13 +14,7 @@ mod relate;
 mod remove;
 mod unrelate;
 
-use crate::{
-    Engine, Rejection, Verdict,
-    engine::Side,
-    outbox::Key,
-    state::State,
-    twin::Twin,
-};
+use crate::{Engine, Rejection, Verdict, engine::Side, outbox::Key, state::State, twin::Twin};
 use gemelli_event::{Record, Seq, record::Command};
 use gemelli_model::Value;
 use std::sync::Arc;
@@ -28,13 +22,20 @@ use std::sync::Arc;
 /// What a step of the command would answer, without stepping it.
 pub(crate) fn check(state: &State, side: &Side, command: &Command) -> Result<Value, Rejection> {
     match command {
-        Command::Apply { manifests } => apply::plan(state, side, manifests).map(|plan| plan.answer()),
-        Command::Put { twin, interface, properties, only_new } => {
-            put::plan(state, side, twin, interface, properties, *only_new).map(|_| Value::Null)
+        Command::Apply { manifests } => {
+            apply::plan(state, side, manifests).map(|plan| plan.answer())
         }
-        Command::Patch { twin, patch, if_match } => {
-            patch::plan(state, twin, patch, if_match.as_deref()).map(|_| Value::Null)
-        }
+        Command::Put {
+            twin,
+            interface,
+            properties,
+            only_new,
+        } => put::plan(state, side, twin, interface, properties, *only_new).map(|_| Value::Null),
+        Command::Patch {
+            twin,
+            patch,
+            if_match,
+        } => patch::plan(state, twin, patch, if_match.as_deref()).map(|_| Value::Null),
         Command::Delete { twin, if_match } => {
             delete::plan(state, side, twin, if_match.as_deref()).map(|_| Value::Null)
         }
@@ -46,11 +47,20 @@ pub(crate) fn check(state: &State, side: &Side, command: &Command) -> Result<Val
 }
 
 fn internal() -> Rejection {
-    Rejection::new("unknown-kind", "this command is the engine's own", "send one of the API's commands")
+    Rejection::new(
+        "unknown-kind",
+        "this command is the engine's own",
+        "send one of the API's commands",
+    )
 }
 
 /// Folds a command.
-pub(crate) fn step(engine: &mut Engine, seq: Seq, record: &Record, command: &Command) -> Result<Verdict, Rejection> {
+pub(crate) fn step(
+    engine: &mut Engine,
+    seq: Seq,
+    record: &Record,
+    command: &Command,
+) -> Result<Verdict, Rejection> {
     if !engine.side.outbox.commands.is_empty() {
         said(engine, record, command);
     }
@@ -60,11 +70,20 @@ pub(crate) fn step(engine: &mut Engine, seq: Seq, record: &Record, command: &Com
             let plan = apply::plan(state, side, manifests)?;
             Ok(Verdict::Answer(apply::apply(engine, seq, plan)))
         }
-        Command::Put { twin, interface, properties, only_new } => {
+        Command::Put {
+            twin,
+            interface,
+            properties,
+            only_new,
+        } => {
             let plan = put::plan(state, side, twin, interface, properties, *only_new)?;
             Ok(Verdict::Answer(put::apply(engine, seq, record, plan)))
         }
-        Command::Patch { twin, patch, if_match } => {
+        Command::Patch {
+            twin,
+            patch,
+            if_match,
+        } => {
             let plan = patch::plan(state, twin, patch, if_match.as_deref())?;
             Ok(Verdict::Answer(patch::apply(engine, seq, record, plan)))
         }
@@ -113,7 +132,12 @@ fn said(engine: &mut Engine, record: &Record, command: &Command) {
 
 /// An object value.
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    Value::Object(fields.into_iter().map(|(name, value)| (Arc::from(name), value)).collect())
+    Value::Object(
+        fields
+            .into_iter()
+            .map(|(name, value)| (Arc::from(name), value))
+            .collect(),
+    )
 }
 
 /// A twin's ETag.
@@ -127,8 +151,16 @@ fn check_etag(twin: &Twin, if_match: Option<&str>) -> Result<(), Rejection> {
         None | Some("*") => Ok(()),
         Some(wanted) if wanted == etag(twin) => Ok(()),
         Some(wanted) => {
-            let reason = format!("twin {} has changed: its etag is {}, not {wanted}", twin.id, etag(twin));
-            Err(Rejection::new("precondition-failed", reason, "read it again, then repeat the change"))
+            let reason = format!(
+                "twin {} has changed: its etag is {}, not {wanted}",
+                twin.id,
+                etag(twin)
+            );
+            Err(Rejection::new(
+                "precondition-failed",
+                reason,
+                "read it again, then repeat the change",
+            ))
         }
     }
 }

@@ -59,14 +59,21 @@ impl Definitions {
                 Some(near) => format!("did you mean {near}?"),
                 None => "apply its manifest first".into(),
             };
-            Rejection::new("unknown-interface", format!("interface {id} does not exist"), remedy)
+            Rejection::new(
+                "unknown-interface",
+                format!("interface {id} does not exist"),
+                remedy,
+            )
         })
     }
 
     /// The next version with these interfaces and connections put in place, and those names taken out.
     pub(crate) fn changed(&self, change: Change) -> Result<Self, Rejection> {
-        let mut sources: BTreeMap<InterfaceId, Arc<Interface>> =
-            self.interfaces.iter().map(|(id, c)| (id.clone(), c.source().clone())).collect();
+        let mut sources: BTreeMap<InterfaceId, Arc<Interface>> = self
+            .interfaces
+            .iter()
+            .map(|(id, c)| (id.clone(), c.source().clone()))
+            .collect();
         let mut connections = self.connections.clone();
         for interface in change.interfaces {
             sources.insert(interface.id.clone(), interface);
@@ -101,7 +108,12 @@ impl Definitions {
             .filter(|c| c.resolved().ignore_case)
             .map(|c| (c.id().as_str().to_ascii_lowercase(), c.id().clone()))
             .collect();
-        Ok(Self { version, interfaces, folded, connections })
+        Ok(Self {
+            version,
+            interfaces,
+            folded,
+            connections,
+        })
     }
 }
 

@@ -40,7 +40,9 @@ impl Change<'_> {
     /// Writes a slot, and notes what that sets off.
     pub(crate) fn set(&mut self, slot: u16, value: Value) {
         let interface = self.twin.interface.clone();
-        let Some(info) = interface.slot(slot) else { return };
+        let Some(info) = interface.slot(slot) else {
+            return;
+        };
         let derived = info.derived();
         let old = derived.then(|| self.twin.value(slot).clone());
         let absent = value.is_null();
@@ -48,13 +50,19 @@ impl Change<'_> {
         self.side.wake.extend_from_slice(&info.sets_off);
         if changed {
             let Moment { seq, position, .. } = self.at;
-            self.side.outbox.contribute(self.twin, info.watched_by, position, seq);
+            self.side
+                .outbox
+                .contribute(self.twin, info.watched_by, position, seq);
             if let Some(old) = old {
                 self.side.outbox.settle(self.twin, slot, &old, seq);
                 if info.emit.is_some() {
                     let key = (self.twin.id.clone(), slot);
                     let entry = self.side.outbox.emits.entry(key);
-                    let entry = entry.or_insert(Emit { before: old, stamp: 0, cause: seq });
+                    let entry = entry.or_insert(Emit {
+                        before: old,
+                        stamp: 0,
+                        cause: seq,
+                    });
                     (entry.stamp, entry.cause) = (position.offset, seq);
                 }
             }
@@ -82,8 +90,14 @@ impl Change<'_> {
         // An expression sets off later ones only, so the least one is always ready.
         while let Some(place) = self.side.wake.iter().copied().filter(|p| *p >= done).min() {
             done = place + 1;
-            let Some(local) = interface.locals().get(usize::from(place)) else { break };
-            let scope = Own { twin: self.twin, local, now_ms: self.at.now_ms };
+            let Some(local) = interface.locals().get(usize::from(place)) else {
+                break;
+            };
+            let scope = Own {
+                twin: self.twin,
+                local,
+                now_ms: self.at.now_ms,
+            };
             let value = local.program.eval(&scope).ok();
             let fitted = value.and_then(|v| interface.fit(interface.slot(local.slot)?, v).ok());
             if fitted.is_none() {

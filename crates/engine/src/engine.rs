@@ -99,7 +99,10 @@ impl Engine {
             wake: Vec::new(),
             members: Vec::new(),
         };
-        Self { state: State::new(), side }
+        Self {
+            state: State::new(),
+            side,
+        }
     }
 
     /// What stepping the command now would say: server-side validation and dry run. The answer is
@@ -172,9 +175,15 @@ impl Side {
         } else if twin.report_ms != NEVER {
             twin.clock_ms
         } else {
-            twin.clock_ms.max(self.clock.now_ms.unwrap_or(record.accepted_ms))
+            twin.clock_ms
+                .max(self.clock.now_ms.unwrap_or(record.accepted_ms))
         };
-        Moment { seq, position: record.position, accepted_ms: record.accepted_ms, now_ms }
+        Moment {
+            seq,
+            position: record.position,
+            accepted_ms: record.accepted_ms,
+            now_ms,
+        }
     }
 }
 
@@ -184,7 +193,9 @@ impl Engine {
     pub fn step(&mut self, seq: Seq, record: &Record) -> Verdict {
         let done = match &record.body {
             Body::Event(event) => return self.event(seq, record, event),
-            Body::Contribution(contribution) => return self.contribution(seq, record, contribution),
+            Body::Contribution(contribution) => {
+                return self.contribution(seq, record, contribution);
+            }
             Body::Derived(derived) => return self.derived(derived),
             Body::Command(command) => command::step(self, seq, record, command),
             Body::Presence(presence) => self.presence(seq, record, presence),

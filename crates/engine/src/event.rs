@@ -33,7 +33,9 @@ impl Engine {
             let meant = state.meant(event.twin.as_str()).map(|twin| twin.id.clone());
             meant.and_then(|id| state.get_mut(None, id.as_str()))
         };
-        let Some(shared) = shared else { return Verdict::Rejected(unknown_twin(event.twin.as_str())) };
+        let Some(shared) = shared else {
+            return Verdict::Rejected(unknown_twin(event.twin.as_str()));
+        };
         if let Err(rejection) = check_interface(shared, event) {
             return Verdict::Rejected(rejection);
         }
@@ -50,7 +52,12 @@ impl Engine {
             return Verdict::Duplicate;
         }
         if event.category != Category::Command {
-            let read = payload::read(&shared.interface, &shared.cells, &event.payload, &mut side.members);
+            let read = payload::read(
+                &shared.interface,
+                &shared.cells,
+                &event.payload,
+                &mut side.members,
+            );
             if let Err(rejection) = read {
                 return Verdict::Rejected(rejection);
             }
@@ -70,15 +77,22 @@ impl Engine {
         } else {
             side.moment(seq, record, twin).now_ms
         };
-        let at = Moment { seq, position: record.position, accepted_ms: record.accepted_ms, now_ms };
+        let at = Moment {
+            seq,
+            position: record.position,
+            accepted_ms: record.accepted_ms,
+            now_ms,
+        };
         let mut members = std::mem::take(&mut side.members);
         let mut change = Change { twin, side, at };
         change.begin();
         for (slot, value) in members.drain(..) {
             let value = match event.category {
-                Category::Store => {
-                    payload::merge(change.twin.value(slot), value, change.twin.interface.resolved().ignore_case)
-                }
+                Category::Store => payload::merge(
+                    change.twin.value(slot),
+                    value,
+                    change.twin.interface.resolved().ignore_case,
+                ),
                 _ => value,
             };
             change.set(slot, value);
@@ -103,32 +117,56 @@ impl Engine {
         let receiver = self.state.find(event.twin.as_str())?;
         let Some(command) = &event.command else {
             let reason = format!("the command event for {} names no command", receiver.id);
-            return Err(Rejection::new("missing-field", reason, "name it in the type: ktwin.command.<interface>.<command>"));
+            return Err(Rejection::new(
+                "missing-field",
+                reason,
+                "name it in the type: ktwin.command.<interface>.<command>",
+            ));
         };
         if let Some(sender) = &command.sender {
             let sender = self.state.find(sender.as_str())?;
             if !sender.out().any(|(_, edge)| edge.target == receiver.id) {
-                let reason = format!("twin {} has no relationship with {}", sender.id, receiver.id);
-                return Err(Rejection::new("no-relationship", reason, "relate the two first"));
+                let reason = format!(
+                    "twin {} has no relationship with {}",
+                    sender.id, receiver.id
+                );
+                return Err(Rejection::new(
+                    "no-relationship",
+                    reason,
+                    "relate the two first",
+                ));
             }
         }
         let resolved = receiver.interface.resolved();
-        let value = payload::check_json(if event.payload.is_empty() { b"null" } else { &event.payload })?;
+        let value = payload::check_json(if event.payload.is_empty() {
+            b"null"
+        } else {
+            &event.payload
+        })?;
         match resolved.command(&command.name) {
             None if resolved.open => Ok(()),
             None => {
                 let known = resolved.commands.iter().map(|c| &*c.item.name);
-                let remedy = nearest::name(&command.name, known)
-                    .map_or_else(|| "declare it in the interface".into(), |near| format!("did you mean {near}?"));
+                let remedy = nearest::name(&command.name, known).map_or_else(
+                    || "declare it in the interface".into(),
+                    |near| format!("did you mean {near}?"),
+                );
                 let reason = format!("interface {} has no command {}", resolved.id, command.name);
                 Err(Rejection::new("unknown-command", reason, remedy))
             }
             Some(declared) => match &declared.request {
                 None => Ok(()),
                 Some(schema) => {
-                    let fits = if resolved.open { schema.check_leniently(&value) } else { schema.check(&value) };
+                    let fits = if resolved.open {
+                        schema.check_leniently(&value)
+                    } else {
+                        schema.check(&value)
+                    };
                     fits.map(|_| ()).map_err(|mismatch| {
-                        let reason = format!("command {} of interface {}: {mismatch}", declared.name, resolved.id);
+                        let reason = format!(
+                            "command {} of interface {}: {mismatch}",
+                            declared.name, resolved.id
+                        );
                         Rejection::new(mismatch.code, reason, format!("send {}", mismatch.expected))
                     })
                 }
@@ -146,12 +184,25 @@ impl Engine {
             },
             Category::Real | Category::Store => return,
         };
-        let Some((property, offset)) = event.id.as_deref().and_then(crate::flush::parse_emit_id) else { return };
-        let Some(slot) = self.state.get(sender.as_str()).and_then(|twin| twin.interface.slot_of(property)) else {
+        let Some((property, offset)) = event.id.as_deref().and_then(crate::flush::parse_emit_id)
+        else {
+            return;
+        };
+        let Some(slot) = self
+            .state
+            .get(sender.as_str())
+            .and_then(|twin| twin.interface.slot_of(property))
+        else {
             return;
         };
         let key = (sender.clone(), slot);
-        if self.side.outbox.emits.get(&key).is_some_and(|emit| emit.stamp <= offset) {
+        if self
+            .side
+            .outbox
+            .emits
+            .get(&key)
+            .is_some_and(|emit| emit.stamp <= offset)
+        {
             self.side.outbox.emits.remove(&key);
         }
     }
@@ -169,7 +220,11 @@ fn check_interface(twin: &Twin, event: &Event) -> Result<(), Rejection> {
         return Ok(());
     }
     let reason = format!("twin {} is of interface {id}, not {named}", twin.id);
-    Err(Rejection::new("unknown-interface", reason, format!("send it to interface {id}")))
+    Err(Rejection::new(
+        "unknown-interface",
+        reason,
+        format!("send it to interface {id}"),
+    ))
 }
 
 impl crate::engine::Side {
@@ -180,13 +235,19 @@ impl crate::engine::Side {
         } else {
             let time_ms = match event.time_ms.filter(|ms| *ms >= EARLIEST_MS) {
                 Some(ms) => {
-                    let seen = self.clock.observe(ms, mark(twin.id.as_str()), self.limits.clock_jump_ms);
+                    let seen =
+                        self.clock
+                            .observe(ms, mark(twin.id.as_str()), self.limits.clock_jump_ms);
                     self.counters.wild_times += u64::from(seen.wild);
                     seen.time_ms
                 }
                 None => self.clock.now_ms.unwrap_or(record.accepted_ms),
             };
-            if twin.clock_ms == NEVER { time_ms } else { time_ms.max(twin.clock_ms) }
+            if twin.clock_ms == NEVER {
+                time_ms
+            } else {
+                time_ms.max(twin.clock_ms)
+            }
         };
         twin.clock_ms = now_ms;
         now_ms

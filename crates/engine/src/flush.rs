@@ -6,8 +6,7 @@
 //! with the final value.
 
 use crate::{
-    Emission, Engine,
-    aggregate,
+    Emission, Engine, aggregate,
     definitions::Watch,
     derive,
     expr::Scope,
@@ -45,14 +44,27 @@ impl Engine {
         // Definitions reach all partitions in the frame that changes them, whatever the limit.
         let defines = |key: &Key| matches!(key, Key::Defined(_));
         while out.len() - start < self.side.limits.fan_out
-            || self.side.outbox.commands.first_key_value().is_some_and(|(key, _)| defines(key))
+            || self
+                .side
+                .outbox
+                .commands
+                .first_key_value()
+                .is_some_and(|(key, _)| defines(key))
         {
-            let Some((key, (command, cause))) = self.side.outbox.commands.pop_first() else { return };
+            let Some((key, (command, cause))) = self.side.outbox.commands.pop_first() else {
+                return;
+            };
             let partition = match &key {
                 Key::Defined(partition) => *partition,
-                Key::Twin(id) | Key::Edge(id, _) | Key::Incoming(id, ..) => Partition::of(id.as_str()),
+                Key::Twin(id) | Key::Edge(id, _) | Key::Incoming(id, ..) => {
+                    Partition::of(id.as_str())
+                }
             };
-            out.push(Emission { partition, body: Body::Command(command), cause_seq: Some(cause) });
+            out.push(Emission {
+                partition,
+                body: Body::Command(command),
+                cause_seq: Some(cause),
+            });
         }
     }
 
@@ -60,7 +72,9 @@ impl Engine {
         let Self { state, side } = self;
         let fan_out = side.limits.fan_out;
         while out.len() - start < fan_out {
-            let Some(((source, id), cause)) = side.outbox.edges.pop_first() else { break };
+            let Some(((source, id), cause)) = side.outbox.edges.pop_first() else {
+                break;
+            };
             contribute_along(state, &source, &id, cause, out);
         }
         if !side.outbox.edges.is_empty() {
@@ -68,21 +82,37 @@ impl Engine {
         }
         let mut waiting = side.outbox.contributors.take();
         while out.len() - start < fan_out {
-            let Some(contributor) = waiting.next() else { return };
+            let Some(contributor) = waiting.next() else {
+                return;
+            };
             contribute(state, &contributor, out);
         }
-        for Contributor { twin, watches, stamp, cause } in waiting {
+        for Contributor {
+            twin,
+            watches,
+            stamp,
+            cause,
+        } in waiting
+        {
             if let Some(shared) = state.get_mut(None, twin.as_str()) {
-                let stamp = Position { partition: Partition::of(twin.as_str()), offset: stamp };
-                side.outbox.contribute(Arc::make_mut(shared), watches, stamp, cause);
+                let stamp = Position {
+                    partition: Partition::of(twin.as_str()),
+                    offset: stamp,
+                };
+                side.outbox
+                    .contribute(Arc::make_mut(shared), watches, stamp, cause);
             }
         }
     }
 
     fn flush_emits(&mut self, start: usize, out: &mut Vec<Emission>) {
         while out.len() - start < self.side.limits.fan_out {
-            let Some(((id, slot), emit)) = self.side.outbox.emits.pop_first() else { return };
-            let Some(twin) = self.state.get(id.as_str()) else { continue };
+            let Some(((id, slot), emit)) = self.side.outbox.emits.pop_first() else {
+                return;
+            };
+            let Some(twin) = self.state.get(id.as_str()) else {
+                continue;
+            };
             let value = twin.value(slot);
             if *value == emit.before || value.is_null() {
                 continue;
@@ -97,10 +127,13 @@ impl Engine {
         for mut settle in self.side.outbox.settles.take() {
             settle.more.push(settle.before);
             settle.more.sort_unstable_by_key(|(slot, _)| *slot);
-            let Some(twin) = self.state.get(settle.twin.as_str()) else { continue };
+            let Some(twin) = self.state.get(settle.twin.as_str()) else {
+                continue;
+            };
             let changed = settle.more.iter().filter_map(|(slot, before)| {
                 let value = twin.value(*slot);
-                (value != before).then(|| Some((twin.interface.slot(*slot)?.name.clone(), value.clone())))?
+                (value != before)
+                    .then(|| Some((twin.interface.slot(*slot)?.name.clone(), value.clone())))?
             });
             let values: Vec<_> = changed.collect();
             if values.is_empty() {
@@ -127,10 +160,17 @@ impl Engine {
 
 /// Contributions of a twin whose members changed.
 fn contribute(state: &State, contributor: &Contributor, out: &mut Vec<Emission>) {
-    let Some(child) = state.get(contributor.twin.as_str()) else { return };
+    let Some(child) = state.get(contributor.twin.as_str()) else {
+        return;
+    };
     let watches = child.interface.watches().iter().enumerate();
     for (_, watch) in watches.filter(|(place, _)| contributor.watches.has(*place)) {
-        let link = Link { child, watch, stamp: contributor.stamp, cause: contributor.cause };
+        let link = Link {
+            child,
+            watch,
+            stamp: contributor.stamp,
+            cause: contributor.cause,
+        };
         match watch.direction {
             Direction::Incoming => {
                 for (id, edge) in child.out().filter(|(_, edge)| edge.name == watch.over) {
@@ -141,7 +181,14 @@ fn contribute(state: &State, contributor: &Contributor, out: &mut Vec<Emission>)
                 for incoming in child.incoming_named(&watch.over) {
                     let source = state.get(incoming.source.as_str());
                     if let Some(edge) = source.and_then(|s| s.edge(&incoming.id)) {
-                        link.contribute(state, &incoming.source, &incoming.source, &incoming.id, edge, out);
+                        link.contribute(
+                            state,
+                            &incoming.source,
+                            &incoming.source,
+                            &incoming.id,
+                            edge,
+                            out,
+                        );
                     }
                 }
             }
@@ -150,14 +197,32 @@ fn contribute(state: &State, contributor: &Contributor, out: &mut Vec<Emission>)
 }
 
 /// Contributions along one edge, either way.
-fn contribute_along(state: &State, source: &TwinId, id: &Arc<str>, cause: Seq, out: &mut Vec<Emission>) {
-    let Some(from) = state.get(source.as_str()) else { return };
+fn contribute_along(
+    state: &State,
+    source: &TwinId,
+    id: &Arc<str>,
+    cause: Seq,
+    out: &mut Vec<Emission>,
+) {
+    let Some(from) = state.get(source.as_str()) else {
+        return;
+    };
     let Some(edge) = from.edge(id) else { return };
-    let Some(to) = state.get(edge.target.as_str()) else { return };
-    for (child, reader, direction) in [(from, to, Direction::Incoming), (to, from, Direction::Outgoing)] {
+    let Some(to) = state.get(edge.target.as_str()) else {
+        return;
+    };
+    for (child, reader, direction) in [
+        (from, to, Direction::Incoming),
+        (to, from, Direction::Outgoing),
+    ] {
         let watches = child.interface.watches().iter();
         for watch in watches.filter(|w| w.direction == direction && w.over == edge.name) {
-            let link = Link { child, watch, stamp: child.offset, cause };
+            let link = Link {
+                child,
+                watch,
+                stamp: child.offset,
+                cause,
+            };
             link.contribute(state, &reader.id, source, id, edge, out);
         }
     }
@@ -183,27 +248,56 @@ impl Link<'_> {
         out: &mut Vec<Emission>,
     ) {
         let Self { child, watch, .. } = self;
-        let Some(reader) = state.get(reader.as_str()) else { return };
-        let slot = reader.interface.slot_of(&watch.property);
-        let Some((slot, (place, aggregate))) = slot.and_then(|s| Some((s, reader.interface.rollup(s)?))) else {
+        let Some(reader) = state.get(reader.as_str()) else {
             return;
         };
-        if reader.interface.slot(slot).is_none_or(|s| s.from != watch.reader) {
+        let slot = reader.interface.slot_of(&watch.property);
+        let Some((slot, (place, aggregate))) =
+            slot.and_then(|s| Some((s, reader.interface.rollup(s)?)))
+        else {
+            return;
+        };
+        if reader
+            .interface
+            .slot(slot)
+            .is_none_or(|s| s.from != watch.reader)
+        {
             return;
         }
         let passes = match &watch.filter {
             None => Some(true),
             Some(filter) => {
                 let reads_edge = filter.members().iter().any(|m| &**m == "edge");
-                let edge = if reads_edge { describe(source, id, edge) } else { Value::Null };
-                let now_ms = if child.clock_ms == NEVER { child.accepted_ms } else { child.clock_ms };
-                filter.eval(&Related { child, edge, now_ms }).ok().and_then(|v| v.as_bool())
+                let edge = if reads_edge {
+                    describe(source, id, edge)
+                } else {
+                    Value::Null
+                };
+                let now_ms = if child.clock_ms == NEVER {
+                    child.accepted_ms
+                } else {
+                    child.clock_ms
+                };
+                filter
+                    .eval(&Related {
+                        child,
+                        edge,
+                        now_ms,
+                    })
+                    .ok()
+                    .and_then(|v| v.as_bool())
             }
         };
         let of = watch.of.map(|slot| child.value(slot).clone());
         let value = aggregate::contribution(aggregate, of, passes);
-        let key = ShareKey { from: child.id.clone(), edge: id.clone() };
-        let held = reader.shares.as_ref().and_then(|all| all.get(usize::from(place))?.get(&key));
+        let key = ShareKey {
+            from: child.id.clone(),
+            edge: id.clone(),
+        };
+        let held = reader
+            .shares
+            .as_ref()
+            .and_then(|all| all.get(usize::from(place))?.get(&key));
         if same(held, value.as_ref()) {
             return;
         }
@@ -216,7 +310,10 @@ impl Link<'_> {
                 edge: (source.clone(), id.clone()),
                 gone: value.is_none(),
                 value: value.unwrap_or_default(),
-                stamp: Position { partition: Partition::of(child.id.as_str()), offset: self.stamp },
+                stamp: Position {
+                    partition: Partition::of(child.id.as_str()),
+                    offset: self.stamp,
+                },
             }),
             cause_seq: Some(self.cause),
         });
@@ -261,7 +358,11 @@ struct Related<'a> {
 
 impl Scope for Related<'_> {
     fn get(&self, name: &str) -> Option<Value> {
-        if name == "edge" { Some(self.edge.clone()) } else { derive::read(self.child, name) }
+        if name == "edge" {
+            Some(self.edge.clone())
+        } else {
+            derive::read(self.child, name)
+        }
     }
 
     fn prev(&self, name: &str) -> Option<Value> {
@@ -278,8 +379,17 @@ impl Scope for Related<'_> {
 }
 
 /// The events that a derived value's change sends.
-fn emit_events(state: &State, twin: &Twin, slot: u16, stamp: u64, cause: Seq, out: &mut Vec<Emission>) {
-    let Some(info) = twin.interface.slot(slot) else { return };
+fn emit_events(
+    state: &State,
+    twin: &Twin,
+    slot: u16,
+    stamp: u64,
+    cause: Seq,
+    out: &mut Vec<Emission>,
+) {
+    let Some(info) = twin.interface.slot(slot) else {
+        return;
+    };
     let fields = [(info.name.clone(), twin.value(slot).clone())];
     let payload = Bytes::from(Value::Object(fields.into()).to_string());
     let id: Arc<str> = emit_id(&twin.id, &info.name, stamp).into();
@@ -305,9 +415,15 @@ fn emit_events(state: &State, twin: &Twin, slot: u16, stamp: u64, cause: Seq, ou
     match &info.emit {
         Some(interface::Emit::Virtual) => send(Category::Virtual, twin, None),
         Some(interface::Emit::Command { name, relationship }) => {
-            for (_, edge) in twin.out().filter(|(_, e)| e.name.eq_ignore_ascii_case(relationship)) {
+            for (_, edge) in twin
+                .out()
+                .filter(|(_, e)| e.name.eq_ignore_ascii_case(relationship))
+            {
                 if let Some(to) = state.get(edge.target.as_str()) {
-                    let command = CommandName { name: name.clone(), sender: Some(twin.id.clone()) };
+                    let command = CommandName {
+                        name: name.clone(),
+                        sender: Some(twin.id.clone()),
+                    };
                     send(Category::Command, to, Some(command));
                 }
             }

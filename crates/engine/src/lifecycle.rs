@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How a twin stands to its asset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lifecycle {
     /// No asset is connected.
@@ -37,7 +39,13 @@ pub enum Lifecycle {
 
 impl Lifecycle {
     /// All states, in the order of their numbers in snapshots.
-    pub const ALL: [Self; 5] = [Self::Unbound, Self::Bound, Self::Synchronized, Self::OutOfSync, Self::Stopped];
+    pub const ALL: [Self; 5] = [
+        Self::Unbound,
+        Self::Bound,
+        Self::Synchronized,
+        Self::OutOfSync,
+        Self::Stopped,
+    ];
 
     /// The word for people and for JSON.
     pub fn as_str(self) -> &'static str {
@@ -61,16 +69,27 @@ impl fmt::Display for Lifecycle {
 pub(crate) fn reported(twin: &mut Twin, timers: &mut Timers, now_ms: i64) {
     twin.report_ms = now_ms;
     if let Some(age) = twin.interface.max_age_ms() {
-        timers.set(twin, MAX_AGE, Some(now_ms.saturating_add(age).saturating_add(1)));
+        timers.set(
+            twin,
+            MAX_AGE,
+            Some(now_ms.saturating_add(age).saturating_add(1)),
+        );
     }
     twin.lifecycle = Lifecycle::Synchronized;
 }
 
 impl Engine {
     /// Folds the opening or closing of the twin's connection.
-    pub(crate) fn presence(&mut self, seq: Seq, record: &Record, presence: &Presence) -> Result<Verdict, Rejection> {
+    pub(crate) fn presence(
+        &mut self,
+        seq: Seq,
+        record: &Record,
+        presence: &Presence,
+    ) -> Result<Verdict, Rejection> {
         let id = self.state.find(presence.twin.as_str())?.id.clone();
-        let Some((twin, side)) = self.twin_mut(&id) else { return Err(unknown_twin(id.as_str())) };
+        let Some((twin, side)) = self.twin_mut(&id) else {
+            return Err(unknown_twin(id.as_str()));
+        };
         if twin.connected == presence.connected {
             return Ok(Verdict::Accepted);
         }
@@ -94,7 +113,9 @@ impl Engine {
 
     /// Folds the firing of a timer; one with another due time than the twin's is stale.
     pub(crate) fn timer(&mut self, seq: Seq, record: &Record, timer: &Timer) {
-        let Some((twin, side)) = self.twin_mut(&timer.twin) else { return };
+        let Some((twin, side)) = self.twin_mut(&timer.twin) else {
+            return;
+        };
         match twin.deadline(timer.timer) {
             Some(due) if due == timer.due_ms => {}
             // It was moved while the firing was on its way: the queue must know of the new time.
@@ -107,13 +128,21 @@ impl Engine {
         let before = twin.lifecycle;
         let mut change = Change { twin, side, at };
         change.begin();
-        match timer.timer.checked_sub(1).and_then(|slot| u16::try_from(slot).ok()) {
+        match timer
+            .timer
+            .checked_sub(1)
+            .and_then(|slot| u16::try_from(slot).ok())
+        {
             Some(slot) => {
                 change.set(slot, Value::Null);
                 change.compute();
             }
             None if twin.lifecycle == Lifecycle::Synchronized => {
-                twin.lifecycle = if twin.connected { Lifecycle::OutOfSync } else { Lifecycle::Unbound };
+                twin.lifecycle = if twin.connected {
+                    Lifecycle::OutOfSync
+                } else {
+                    Lifecycle::Unbound
+                };
             }
             None => {}
         }

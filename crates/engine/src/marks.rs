@@ -33,14 +33,25 @@ impl Marks {
             let (ring, tail) = tail.split_at_checked(room as usize)?;
             rest = tail;
             let filled = ring.len().min(usize::try_from(noted).unwrap_or(usize::MAX));
-            Some(Window { source, used, noted, ids: ring.get(..filled).unwrap_or_default() })
+            Some(Window {
+                source,
+                used,
+                noted,
+                ids: ring.get(..filled).unwrap_or_default(),
+            })
         })
     }
 
     /// Marks of these windows.
     pub(crate) fn of<'a>(windows: impl Iterator<Item = Window<'a>>) -> Self {
         let mut words = Vec::new();
-        for Window { source, used, noted, ids } in windows {
+        for Window {
+            source,
+            used,
+            noted,
+            ids,
+        } in windows
+        {
             words.extend([source, used, noted, ids.len() as u64]);
             words.extend(ids);
         }
@@ -49,17 +60,30 @@ impl Marks {
 
     /// Whether the source sent this id before, within its window.
     pub(crate) fn knows(&self, source: u64, id: u64) -> bool {
-        self.windows().find(|w| w.source == source).is_some_and(|w| w.ids.contains(&id))
+        self.windows()
+            .find(|w| w.source == source)
+            .is_some_and(|w| w.ids.contains(&id))
     }
 
     /// Remembers an id; at most `window` of a source, at most `sources` sources: the one that was
     /// silent longest makes room.
-    pub(crate) fn note(&mut self, source: u64, id: u64, offset: u64, window: usize, sources: usize) {
+    pub(crate) fn note(
+        &mut self,
+        source: u64,
+        id: u64,
+        offset: u64,
+        window: usize,
+        sources: usize,
+    ) {
         let window = window.max(1);
         let Some((at, found)) = self.find(source) else {
             let mut kept: Vec<_> = self.windows().collect();
             if kept.len() >= sources.max(1) {
-                let oldest = kept.iter().enumerate().min_by_key(|(_, w)| w.used).map(|(at, _)| at);
+                let oldest = kept
+                    .iter()
+                    .enumerate()
+                    .min_by_key(|(_, w)| w.used)
+                    .map(|(at, _)| at);
                 kept.remove(oldest.unwrap_or_default());
             }
             let mut words = Self::of(kept.into_iter()).0.into_vec();
@@ -102,13 +126,19 @@ impl Marks {
     fn grow(&mut self, at: usize, room: usize, larger: usize) {
         let mut words = std::mem::take(&mut self.0).into_vec();
         let first = at + HEAD;
-        if let Some([_, _, noted, held]) = words.get_mut(at..first).and_then(|head| head.first_chunk_mut::<HEAD>()) {
+        if let Some([_, _, noted, held]) = words
+            .get_mut(at..first)
+            .and_then(|head| head.first_chunk_mut::<HEAD>())
+        {
             let oldest = (*noted % room.max(1) as u64) as usize;
             (*noted, *held) = (room as u64, larger as u64);
             if let Some(ring) = words.get_mut(first..first + room) {
                 ring.rotate_left(oldest);
             }
-            words.splice(first + room..first + room, std::iter::repeat_n(0, larger - room));
+            words.splice(
+                first + room..first + room,
+                std::iter::repeat_n(0, larger - room),
+            );
         }
         self.0 = words.into();
     }
@@ -134,7 +164,11 @@ mod tests {
                 }
                 for (source, ids) in (0..).zip(&model) {
                     for id in 0..=step {
-                        assert_eq!(marks.knows(source, id), ids.contains(&id), "{window} {step} {source} {id}");
+                        assert_eq!(
+                            marks.knows(source, id),
+                            ids.contains(&id),
+                            "{window} {step} {source} {id}"
+                        );
                     }
                 }
                 if step % 7 == 0 {

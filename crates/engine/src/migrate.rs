@@ -15,27 +15,37 @@ impl Twin {
     fn repack(&mut self, interface: &Arc<Compiled>) {
         let old = std::mem::replace(self, Self::new(self.id.clone(), interface.clone()));
         for (slot, info) in old.interface.slots().iter().enumerate() {
-            let Some(new) = interface.slot_of(&info.name) else { continue };
-            let Some(target) = interface.slot(new) else { continue };
+            let Some(new) = interface.slot_of(&info.name) else {
+                continue;
+            };
+            let Some(target) = interface.slot(new) else {
+                continue;
+            };
             let Cell { value, time_ms } = old.cells.get(slot).cloned().unwrap_or(EMPTY);
             if target.derived() || info.derived() || value.is_null() {
                 continue;
             }
-            let Ok(value) = interface.fit(target, value) else { continue };
+            let Ok(value) = interface.fit(target, value) else {
+                continue;
+            };
             let at = usize::from(new);
             if let Some(place) = self.cells.get_mut(at) {
                 *place = Cell { value, time_ms };
             }
             if let (Some(to), Some(from)) = (target.before, info.before)
-                && let (Some(place), Some(value)) =
-                    (self.before.get_mut(usize::from(to)), old.before.get(usize::from(from)))
+                && let (Some(place), Some(value)) = (
+                    self.before.get_mut(usize::from(to)),
+                    old.before.get(usize::from(from)),
+                )
             {
                 *place = value.clone();
             }
             if let Some(to) = target.changed
                 && let Some(place) = self.changed.get_mut(usize::from(to))
             {
-                let known = info.changed.and_then(|from| old.changed.get(usize::from(from)));
+                let known = info
+                    .changed
+                    .and_then(|from| old.changed.get(usize::from(from)));
                 *place = known.copied().unwrap_or(time_ms);
             }
         }
@@ -56,7 +66,9 @@ impl Change<'_> {
     /// asks all related twins for their contributions again.
     pub(crate) fn migrate(&mut self, interface: &Arc<Compiled>) {
         let Self { twin, side, at } = self;
-        side.outbox.settles.clear(&twin.id, twin.noted.settles, |_| true);
+        side.outbox
+            .settles
+            .clear(&twin.id, twin.noted.settles, |_| true);
         let first = (twin.id.clone(), 0);
         let waiting: Vec<(TwinId, u16)> = side
             .outbox
@@ -87,9 +99,12 @@ impl Change<'_> {
                 side.outbox.settle(twin, slot, &value, at.seq);
             }
         }
-        side.outbox.contribute(twin, Places::ALL, at.position, at.seq);
+        side.outbox
+            .contribute(twin, Places::ALL, at.position, at.seq);
         let out = twin.out().map(|(id, _)| (twin.id.clone(), id.clone()));
-        let incoming = twin.incoming().map(|edge| (edge.source.clone(), edge.id.clone()));
+        let incoming = twin
+            .incoming()
+            .map(|edge| (edge.source.clone(), edge.id.clone()));
         for edge in out.chain(incoming) {
             side.outbox.edges.insert(edge, at.seq);
         }

@@ -91,7 +91,10 @@ pub(crate) struct Listed<T> {
 
 impl<T> Default for Listed<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), live: 0 }
+        Self {
+            entries: Vec::new(),
+            live: 0,
+        }
     }
 }
 
@@ -118,9 +121,18 @@ impl<T: Owned> Listed<T> {
     }
 
     /// The owner's entry; `place` is where the owner remembers it, kept up to date.
-    pub(crate) fn of(&mut self, owner: &TwinId, place: &mut u32, make: impl FnOnce() -> T) -> Option<&mut T> {
+    pub(crate) fn of(
+        &mut self,
+        owner: &TwinId,
+        place: &mut u32,
+        make: impl FnOnce() -> T,
+    ) -> Option<&mut T> {
         let at = (*place as usize).wrapping_sub(1);
-        let known = self.entries.get(at).and_then(Option::as_ref).is_some_and(|e| e.owner() == owner);
+        let known = self
+            .entries
+            .get(at)
+            .and_then(Option::as_ref)
+            .is_some_and(|e| e.owner() == owner);
         let at = if known {
             at
         } else {
@@ -134,8 +146,13 @@ impl<T: Owned> Listed<T> {
 
     /// Takes the entry out if it is the owner's and meets the condition.
     pub(crate) fn clear(&mut self, owner: &TwinId, place: u32, condition: impl FnOnce(&T) -> bool) {
-        let Some(entry) = self.entries.get_mut((place as usize).wrapping_sub(1)) else { return };
-        if entry.as_ref().is_some_and(|e| e.owner() == owner && condition(e)) {
+        let Some(entry) = self.entries.get_mut((place as usize).wrapping_sub(1)) else {
+            return;
+        };
+        if entry
+            .as_ref()
+            .is_some_and(|e| e.owner() == owner && condition(e))
+        {
             *entry = None;
             self.live -= 1;
             if self.live == 0 {
@@ -157,12 +174,23 @@ impl<T: Owned> Listed<T> {
 
 impl Outbox {
     /// Notes that a twin's contributions to these watches changed.
-    pub(crate) fn contribute(&mut self, twin: &mut Twin, watches: Places, stamp: Position, cause: Seq) {
+    pub(crate) fn contribute(
+        &mut self,
+        twin: &mut Twin,
+        watches: Places,
+        stamp: Position,
+        cause: Seq,
+    ) {
         if watches == Places::default() {
             return;
         }
         let Twin { id, noted, .. } = twin;
-        let make = || Contributor { twin: id.clone(), watches, stamp: 0, cause };
+        let make = || Contributor {
+            twin: id.clone(),
+            watches,
+            stamp: 0,
+            cause,
+        };
         if let Some(entry) = self.contributors.of(id, &mut noted.contributes, make) {
             entry.watches.0 |= watches.0;
             entry.stamp = stamp.offset;
@@ -173,7 +201,12 @@ impl Outbox {
     /// Notes that a derived value was another one before.
     pub(crate) fn settle(&mut self, twin: &mut Twin, slot: u16, before: &Value, cause: Seq) {
         let Twin { id, noted, .. } = twin;
-        let make = || Settle { twin: id.clone(), before: (slot, before.clone()), more: Vec::new(), cause };
+        let make = || Settle {
+            twin: id.clone(),
+            before: (slot, before.clone()),
+            more: Vec::new(),
+            cause,
+        };
         if let Some(entry) = self.settles.of(id, &mut noted.settles, make) {
             entry.cause = cause;
             if entry.before.0 != slot && !entry.more.iter().any(|(s, _)| *s == slot) {
@@ -189,7 +222,11 @@ impl Outbox {
 
     /// A command is in the log: it need not be emitted again.
     pub(crate) fn said(&mut self, key: &Key, command: &Command) {
-        if self.commands.get(key).is_some_and(|(waiting, _)| waiting == command) {
+        if self
+            .commands
+            .get(key)
+            .is_some_and(|(waiting, _)| waiting == command)
+        {
             self.commands.remove(key);
         }
     }
@@ -211,7 +248,10 @@ mod tests {
     #[test]
     fn places_past_the_last_bit_share_it() {
         let places = Places::default().with(3).with(200);
-        let held: Vec<_> = [0, 3, 4, 62, 63, 64, 200, 4_000].into_iter().filter(|p| places.has(*p)).collect();
+        let held: Vec<_> = [0, 3, 4, 62, 63, 64, 200, 4_000]
+            .into_iter()
+            .filter(|p| places.has(*p))
+            .collect();
         assert_eq!(held, [3, 63, 64, 200, 4_000]);
         assert!((0..100).all(|place| Places::ALL.has(place)));
     }

@@ -96,7 +96,10 @@ impl<K: Ord + Clone, V: Clone> Packed<K, V> {
             Self::List(list) => (Some(list.iter()), None),
             Self::Tree(tree) => (None, Some(tree.iter())),
         };
-        list.into_iter().flatten().map(|(k, v)| (k, v)).chain(tree.into_iter().flatten())
+        list.into_iter()
+            .flatten()
+            .map(|(k, v)| (k, v))
+            .chain(tree.into_iter().flatten())
     }
 
     /// The entries from a key on, in order.
@@ -106,9 +109,15 @@ impl<K: Ord + Clone, V: Clone> Packed<K, V> {
                 let at = list.partition_point(|(k, _)| k < key);
                 (Some(list.iter().skip(at)), None)
             }
-            Self::Tree(tree) => (None, Some(tree.range::<_, K>((Bound::Included(key), Bound::Unbounded)))),
+            Self::Tree(tree) => (
+                None,
+                Some(tree.range::<_, K>((Bound::Included(key), Bound::Unbounded))),
+            ),
         };
-        list.into_iter().flatten().map(|(k, v)| (k, v)).chain(tree.into_iter().flatten())
+        list.into_iter()
+            .flatten()
+            .map(|(k, v)| (k, v))
+            .chain(tree.into_iter().flatten())
     }
 }
 

@@ -33,7 +33,12 @@ pub(crate) fn read(
     out.clear();
     let mut refused = None;
     let mut json = serde_json::Deserializer::from_slice(payload);
-    let members = Members { interface, current, out, refused: &mut refused };
+    let members = Members {
+        interface,
+        current,
+        out,
+        refused: &mut refused,
+    };
     let read = json.deserialize_map(members).and_then(|()| json.end());
     match (read, refused) {
         (Ok(()), _) => Ok(()),
@@ -44,14 +49,25 @@ pub(crate) fn read(
 
 fn malformed(interface: &Compiled, payload: &[u8], error: &serde_json::Error) -> Rejection {
     if error.is_data() {
-        let reason = format!("the payload for {} is not an object with members: {error}", interface.id());
-        return Rejection::new("wrong-type", reason, "send a JSON object such as {\"temperature\": 20.5}");
+        let reason = format!(
+            "the payload for {} is not an object with members: {error}",
+            interface.id()
+        );
+        return Rejection::new(
+            "wrong-type",
+            reason,
+            "send a JSON object such as {\"temperature\": 20.5}",
+        );
     }
     let reason = match payload {
         [] => format!("the payload for {} is empty", interface.id()),
         _ => format!("the payload for {} is not JSON: {error}", interface.id()),
     };
-    Rejection::new("malformed-json", reason, "send a JSON object such as {\"temperature\": 20.5}")
+    Rejection::new(
+        "malformed-json",
+        reason,
+        "send a JSON object such as {\"temperature\": 20.5}",
+    )
 }
 
 struct Members<'a> {
@@ -71,7 +87,10 @@ impl<'de> Visitor<'de> for Members<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         // Devices send the members in the same order each time, mostly that of the interface.
         let mut next = 0;
-        while let Some(name) = map.next_key_seed(Name { interface: self.interface, next })? {
+        while let Some(name) = map.next_key_seed(Name {
+            interface: self.interface,
+            next,
+        })? {
             let slot = match name {
                 Named::Slot(slot) => slot,
                 Named::Attribute => {
@@ -84,7 +103,9 @@ impl<'de> Visitor<'de> for Members<'_> {
                 }
             };
             next = slot + 1;
-            let Some(info) = self.interface.slot(slot) else { continue };
+            let Some(info) = self.interface.slot(slot) else {
+                continue;
+            };
             if info.derived() {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -112,7 +133,11 @@ pub(crate) fn unknown(interface: &Compiled, name: &str) -> Rejection {
         |near| format!("did you mean {near}?"),
     );
     let name: String = name.chars().take(EXCERPT).collect();
-    Rejection::new("unknown-field", format!("interface {} has no member {name}", interface.id()), remedy)
+    Rejection::new(
+        "unknown-field",
+        format!("interface {} has no member {name}", interface.id()),
+        remedy,
+    )
 }
 
 /// The rejection of a value that does not fit.
@@ -154,16 +179,25 @@ impl<'de> Visitor<'de> for Name<'_> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Named, E> {
-        if self.interface.slot(self.next).is_some_and(|s| &*s.name == name) {
+        if self
+            .interface
+            .slot(self.next)
+            .is_some_and(|s| &*s.name == name)
+        {
             return Ok(Named::Slot(self.next));
         }
         if let Some(slot) = self.interface.slot_of(name) {
             return Ok(Named::Slot(slot));
         }
         let resolved = self.interface.resolved();
-        let attribute =
-            resolved.open || ATTRIBUTES.contains(&name) || (resolved.ignore_case && name == COUNTER);
-        Ok(if attribute { Named::Attribute } else { Named::Unknown(name.into()) })
+        let attribute = resolved.open
+            || ATTRIBUTES.contains(&name)
+            || (resolved.ignore_case && name == COUNTER);
+        Ok(if attribute {
+            Named::Attribute
+        } else {
+            Named::Unknown(name.into())
+        })
     }
 }
 
@@ -214,13 +248,24 @@ impl<'de> Visitor<'de> for Shared<'_> {
 }
 
 /// The members of an object value as slots and values, as [`read`] does for a payload.
-pub(crate) fn fit_all(interface: &Compiled, properties: &Value) -> Result<Vec<(u16, Value)>, Rejection> {
+pub(crate) fn fit_all(
+    interface: &Compiled,
+    properties: &Value,
+) -> Result<Vec<(u16, Value)>, Rejection> {
     let fields = match properties {
         Value::Null => return Ok(Vec::new()),
         Value::Object(fields) => fields,
         other => {
-            let reason = format!("properties of interface {} are {}, not an object", interface.id(), other.kind());
-            return Err(Rejection::new("wrong-type", reason, "give an object of members and values"));
+            let reason = format!(
+                "properties of interface {} are {}, not an object",
+                interface.id(),
+                other.kind()
+            );
+            return Err(Rejection::new(
+                "wrong-type",
+                reason,
+                "give an object of members and values",
+            ));
         }
     };
     let mut found = Vec::with_capacity(fields.len());
@@ -236,17 +281,27 @@ pub(crate) fn fit_all(interface: &Compiled, properties: &Value) -> Result<Vec<(u
 
 /// A value that a command gives to a slot.
 pub(crate) fn fit(interface: &Compiled, slot: u16, value: Value) -> Result<Value, Rejection> {
-    let Some(info) = interface.slot(slot) else { return Ok(Value::Null) };
+    let Some(info) = interface.slot(slot) else {
+        return Ok(Value::Null);
+    };
     if info.derived() {
-        let reason = format!("member {} of interface {} is computed", info.name, interface.id());
+        let reason = format!(
+            "member {} of interface {} is computed",
+            info.name,
+            interface.id()
+        );
         return Err(Rejection::new("read-only", reason, "leave it out"));
     }
-    interface.fit(info, value).map_err(|mismatch| mismatched(interface, &info.name, &mismatch))
+    interface
+        .fit(info, value)
+        .map_err(|mismatch| mismatched(interface, &info.name, &mismatch))
 }
 
 /// A value merged into another: objects field by field, anything else replaces.
 pub(crate) fn merge(held: &Value, new: Value, ignore_case: bool) -> Value {
-    let (Value::Object(old), Value::Object(fields)) = (held, &new) else { return new };
+    let (Value::Object(old), Value::Object(fields)) = (held, &new) else {
+        return new;
+    };
     let mut merged = old.to_vec();
     for (name, value) in fields.iter() {
         let known = merged
@@ -263,6 +318,10 @@ pub(crate) fn merge(held: &Value, new: Value, ignore_case: bool) -> Value {
 /// Whether a payload is JSON of any kind.
 pub(crate) fn check_json(payload: &[u8]) -> Result<Value, Rejection> {
     serde_json::from_slice(payload).map_err(|error| {
-        Rejection::new("malformed-json", format!("the payload is not JSON: {error}"), "send JSON")
+        Rejection::new(
+            "malformed-json",
+            format!("the payload is not JSON: {error}"),
+            "send JSON",
+        )
     })
 }

@@ -37,7 +37,10 @@ pub(crate) fn encode_twin(twin: &Twin) -> Vec<u8> {
     let slots = twin.interface.slots().iter().zip(&twin.cells);
     let held: Vec<_> = slots
         .filter(|(slot, cell)| {
-            !cell.value.is_null() || cell.time_ms != NEVER || slot.before.is_some() || slot.changed.is_some()
+            !cell.value.is_null()
+                || cell.time_ms != NEVER
+                || slot.before.is_some()
+                || slot.changed.is_some()
         })
         .collect();
     out.count(held.len());
@@ -45,13 +48,27 @@ pub(crate) fn encode_twin(twin: &Twin) -> Vec<u8> {
         out.text(&slot.name);
         out.value(&cell.value);
         out.signed(cell.time_ms);
-        out.value(slot.before.and_then(|at| twin.before.get(usize::from(at))).unwrap_or(&Value::Null));
-        out.signed(slot.changed.and_then(|at| twin.changed.get(usize::from(at))).copied().unwrap_or(NEVER));
+        out.value(
+            slot.before
+                .and_then(|at| twin.before.get(usize::from(at)))
+                .unwrap_or(&Value::Null),
+        );
+        out.signed(
+            slot.changed
+                .and_then(|at| twin.changed.get(usize::from(at)))
+                .copied()
+                .unwrap_or(NEVER),
+        );
     }
     out.count(twin.deadlines.len());
     for (timer, due) in &twin.deadlines {
-        let slot = timer.checked_sub(1).and_then(|slot| u16::try_from(slot).ok());
-        out.text(slot.and_then(|slot| twin.interface.slot(slot)).map_or("", |slot| &slot.name));
+        let slot = timer
+            .checked_sub(1)
+            .and_then(|slot| u16::try_from(slot).ok());
+        out.text(
+            slot.and_then(|slot| twin.interface.slot(slot))
+                .map_or("", |slot| &slot.name),
+        );
         out.signed(*due);
     }
     marks(&mut out, &twin.marks);
@@ -98,12 +115,21 @@ fn marks(out: &mut Writer, marks: &Marks) {
 }
 
 fn read_marks(from: &mut Reader<'_>) -> Result<Marks, Damaged> {
-    let read = from.list(|from| Ok((from.number()?, from.number()?, from.number()?, from.list(Reader::number)?)))?;
-    Ok(Marks::of(read.iter().map(|(source, used, noted, ids)| Window {
-        source: *source,
-        used: *used,
-        noted: *noted,
-        ids,
+    let read = from.list(|from| {
+        Ok((
+            from.number()?,
+            from.number()?,
+            from.number()?,
+            from.list(Reader::number)?,
+        ))
+    })?;
+    Ok(Marks::of(read.iter().map(|(source, used, noted, ids)| {
+        Window {
+            source: *source,
+            used: *used,
+            noted: *noted,
+            ids,
+        }
     })))
 }
 
@@ -123,21 +149,33 @@ fn decode_twin(id: &TwinId, bytes: &[u8], definitions: &Definitions) -> Result<T
     twin.clock_ms = from.signed()?;
     twin.report_ms = from.signed()?;
     let state = from.small()? as usize;
-    twin.lifecycle =
-        Lifecycle::ALL.get(state).copied().ok_or_else(|| from.broken(format!("there is no state {state}")))?;
+    twin.lifecycle = Lifecycle::ALL
+        .get(state)
+        .copied()
+        .ok_or_else(|| from.broken(format!("there is no state {state}")))?;
     twin.connected = from.number()? != 0;
     for _ in 0..from.count()? {
         let (name, value, time_ms) = (from.text()?, from.value()?, from.signed()?);
         let (before, changed) = (from.value()?, from.signed()?);
-        let Some(at) = interface.slot_of(&name) else { continue };
-        let Some(slot) = interface.slot(at) else { continue };
+        let Some(at) = interface.slot_of(&name) else {
+            continue;
+        };
+        let Some(slot) = interface.slot(at) else {
+            continue;
+        };
         if let Some(place) = twin.cells.get_mut(usize::from(at)) {
             *place = Cell { value, time_ms };
         }
-        if let Some(place) = slot.before.and_then(|at| twin.before.get_mut(usize::from(at))) {
+        if let Some(place) = slot
+            .before
+            .and_then(|at| twin.before.get_mut(usize::from(at)))
+        {
             *place = before;
         }
-        if let Some(place) = slot.changed.and_then(|at| twin.changed.get_mut(usize::from(at))) {
+        if let Some(place) = slot
+            .changed
+            .and_then(|at| twin.changed.get_mut(usize::from(at)))
+        {
             *place = changed;
         }
     }
@@ -154,10 +192,21 @@ fn decode_twin(id: &TwinId, bytes: &[u8], definitions: &Definitions) -> Result<T
     twin.marks = read_marks(&mut from)?;
     let out = from.list(|from| {
         let id = from.text()?;
-        Ok((id, Outgoing { name: from.text()?, target: TwinId::new(from.text()?), properties: from.value()? }))
+        Ok((
+            id,
+            Outgoing {
+                name: from.text()?,
+                target: TwinId::new(from.text()?),
+                properties: from.value()?,
+            },
+        ))
     })?;
     let incoming = from.list(|from| {
-        Ok(Incoming { name: from.text()?, source: TwinId::new(from.text()?), id: from.text()? })
+        Ok(Incoming {
+            name: from.text()?,
+            source: TwinId::new(from.text()?),
+            id: from.text()?,
+        })
     })?;
     if !out.is_empty() || !incoming.is_empty() {
         let mut links = Links::default();
@@ -172,10 +221,22 @@ fn decode_twin(id: &TwinId, bytes: &[u8], definitions: &Definitions) -> Result<T
     for _ in 0..from.count()? {
         let name = from.text()?;
         let shares = from.list(|from| {
-            let key = ShareKey { from: TwinId::new(from.text()?), edge: from.text()? };
-            Ok((key, Share { value: from.value()?, stamp: from.number()? }))
+            let key = ShareKey {
+                from: TwinId::new(from.text()?),
+                edge: from.text()?,
+            };
+            Ok((
+                key,
+                Share {
+                    value: from.value()?,
+                    stamp: from.number()?,
+                },
+            ))
         })?;
-        let place = interface.slot_of(&name).and_then(|slot| interface.rollup(slot)).map(|(place, _)| place);
+        let place = interface
+            .slot_of(&name)
+            .and_then(|slot| interface.rollup(slot))
+            .map(|(place, _)| place);
         let held = twin.shares.as_mut().map(Arc::make_mut);
         if let Some(held) = place.and_then(|place| held?.get_mut(usize::from(place))) {
             let mut all = Packed::default();
@@ -225,7 +286,9 @@ impl Engine {
         side.dangling.clear();
         let mut contributors = std::mem::take(&mut side.loaded);
         for id in state.ids() {
-            let Some(twin) = state.get(id.as_str()) else { continue };
+            let Some(twin) = state.get(id.as_str()) else {
+                continue;
+            };
             for (timer, due) in &twin.deadlines {
                 side.timers.look(twin, *timer, *due);
             }
@@ -239,22 +302,37 @@ impl Engine {
                 }
             }
             for edge in twin.incoming() {
-                let there = state.get(edge.source.as_str()).is_some_and(|s| s.edge(&edge.id).is_some());
-                let going = side.outbox.commands.contains_key(&crate::outbox::Key::Incoming(
-                    id.clone(),
-                    edge.source.clone(),
-                    edge.id.clone(),
-                ));
+                let there = state
+                    .get(edge.source.as_str())
+                    .is_some_and(|s| s.edge(&edge.id).is_some());
+                let going = side
+                    .outbox
+                    .commands
+                    .contains_key(&crate::outbox::Key::Incoming(
+                        id.clone(),
+                        edge.source.clone(),
+                        edge.id.clone(),
+                    ));
                 if !there && !going {
-                    let why = format!("the relationship {} from {} is noted at its target only", edge.id, edge.source);
-                    return Err(Damaged::Broken { what: id.to_string(), why });
+                    let why = format!(
+                        "the relationship {} from {} is noted at its target only",
+                        edge.id, edge.source
+                    );
+                    return Err(Damaged::Broken {
+                        what: id.to_string(),
+                        why,
+                    });
                 }
             }
         }
         for (id, watches, stamp, cause) in contributors.drain(..) {
             if let Some(shared) = state.get_mut(None, id.as_str()) {
-                let stamp = gemelli_event::Position { partition: Partition::of(id.as_str()), offset: stamp };
-                side.outbox.contribute(Arc::make_mut(shared), watches, stamp, cause);
+                let stamp = gemelli_event::Position {
+                    partition: Partition::of(id.as_str()),
+                    offset: stamp,
+                };
+                side.outbox
+                    .contribute(Arc::make_mut(shared), watches, stamp, cause);
             }
         }
         Ok(())

@@ -1,10 +1,6 @@
 //! All twins and definitions, in maps that a view shares.
 
-use crate::{
-    Definitions, Lifecycle, Rejection,
-    hashing::Hashing,
-    twin::Twin,
-};
+use crate::{Definitions, Lifecycle, Rejection, hashing::Hashing, twin::Twin};
 use gemelli_event::{Partition, record::PARTITIONS};
 use gemelli_model::{InterfaceId, TwinId};
 use imbl::{GenericHashMap, OrdSet, shared_ptr::DefaultSharedPtr};
@@ -28,7 +24,9 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new() -> Self {
         Self {
-            parts: (0..PARTITIONS).map(|_| Part::with_hasher(Hashing)).collect(),
+            parts: (0..PARTITIONS)
+                .map(|_| Part::with_hasher(Hashing))
+                .collect(),
             ids: OrdSet::new(),
             folded: GenericHashMap::with_hasher(Hashing),
             definitions: Arc::default(),
@@ -44,11 +42,17 @@ impl State {
 
     /// Whether the partition has a twin of exactly this id.
     pub(crate) fn has(&self, partition: Partition, id: &str) -> bool {
-        self.parts.get(partition.index()).is_some_and(|part| part.contains_key(id))
+        self.parts
+            .get(partition.index())
+            .is_some_and(|part| part.contains_key(id))
     }
 
     /// The twin of exactly this id, to change it; its partition may be known already.
-    pub(crate) fn get_mut(&mut self, partition: Option<Partition>, id: &str) -> Option<&mut Arc<Twin>> {
+    pub(crate) fn get_mut(
+        &mut self,
+        partition: Option<Partition>,
+        id: &str,
+    ) -> Option<&mut Arc<Twin>> {
         let partition = partition.unwrap_or_else(|| Partition::of(id));
         self.parts.get_mut(partition.index())?.get_mut(id)
     }
@@ -141,5 +145,9 @@ impl State {
 }
 
 pub(crate) fn unknown_twin(id: &str) -> Rejection {
-    Rejection::new("unknown-twin", format!("twin {id} does not exist"), "create it, or mend the id")
+    Rejection::new(
+        "unknown-twin",
+        format!("twin {id} does not exist"),
+        "create it, or mend the id",
+    )
 }

@@ -39,13 +39,23 @@ impl Timers {
 
     /// Notes where to look.
     pub(crate) fn look(&mut self, twin: &Twin, timer: u32, due: i64) {
-        let queue = if twin.interface.event_time() { &mut self.event } else { &mut self.accepted };
+        let queue = if twin.interface.event_time() {
+            &mut self.event
+        } else {
+            &mut self.accepted
+        };
         queue.insert((due, twin.id.clone(), timer));
     }
 }
 
 /// Takes timers that are due out of the queue, until `out` holds `most`.
-pub(crate) fn due(state: &mut State, side: &mut Side, now_ms: i64, most: usize, out: &mut Vec<Emission>) {
+pub(crate) fn due(
+    state: &mut State,
+    side: &mut Side,
+    now_ms: i64,
+    most: usize,
+    out: &mut Vec<Emission>,
+) {
     fire(state, &mut side.timers.accepted, now_ms, most, out);
     if let Some(event_ms) = side.clock.now_ms {
         fire(state, &mut side.timers.event, event_ms, most, out);
@@ -60,14 +70,20 @@ fn fire(
     out: &mut Vec<Emission>,
 ) {
     while out.len() < most && queue.first().is_some_and(|(due, ..)| *due <= now_ms) {
-        let Some((due_ms, twin, timer)) = queue.pop_first() else { return };
+        let Some((due_ms, twin, timer)) = queue.pop_first() else {
+            return;
+        };
         match state.get(twin.as_str()).and_then(|t| t.deadline(timer)) {
             Some(later) if later > due_ms => {
                 queue.insert((later, twin, timer));
             }
             Some(due) if due == due_ms => out.push(Emission {
                 partition: Partition::of(twin.as_str()),
-                body: Body::Timer(gemelli_event::record::Timer { twin, timer, due_ms }),
+                body: Body::Timer(gemelli_event::record::Timer {
+                    twin,
+                    timer,
+                    due_ms,
+                }),
                 cause_seq: None,
             }),
             _ => {}

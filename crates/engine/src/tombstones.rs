@@ -29,7 +29,9 @@ impl Tombstones {
         self.order.push_back((id.clone(), tombstone.epoch));
         self.by_id.insert(id, tombstone);
         while self.order.len() > MOST {
-            let Some((id, epoch)) = self.order.pop_front() else { return };
+            let Some((id, epoch)) = self.order.pop_front() else {
+                return;
+            };
             if self.by_id.get(&id).is_some_and(|t| t.epoch == epoch) {
                 self.by_id.remove(&id);
             }
@@ -45,7 +47,9 @@ impl Tombstones {
 
     /// All, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&TwinId, &Tombstone)> {
-        self.order.iter().filter_map(|(id, _)| self.by_id.get_key_value(id))
+        self.order
+            .iter()
+            .filter_map(|(id, _)| self.by_id.get_key_value(id))
     }
 }
 
@@ -59,7 +63,13 @@ mod tests {
         let mut tombstones = Tombstones::default();
         for n in 0..=MOST {
             let id = TwinId::from(format!("twin-{n}").as_str());
-            tombstones.put(id, Tombstone { epoch: 1, marks: Marks::default() });
+            tombstones.put(
+                id,
+                Tombstone {
+                    epoch: 1,
+                    marks: Marks::default(),
+                },
+            );
         }
         assert_eq!(tombstones.iter().count(), MOST);
         assert!(tombstones.take(&"twin-0".into()).is_none());

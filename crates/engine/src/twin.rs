@@ -56,7 +56,10 @@ pub(crate) struct Cell {
 }
 
 /// A slot that was never written.
-pub(crate) const EMPTY: Cell = Cell { value: Value::Null, time_ms: NEVER };
+pub(crate) const EMPTY: Cell = Cell {
+    value: Value::Null,
+    time_ms: NEVER,
+};
 
 /// Places, counted from 1, in the engine's lists.
 #[derive(Clone, Copy, Debug, Default)]
@@ -139,13 +142,17 @@ impl Twin {
     /// The value in a slot; null if it is absent.
     pub(crate) fn value(&self, slot: u16) -> &Value {
         const ABSENT: &Value = &Value::Null;
-        self.cells.get(usize::from(slot)).map_or(ABSENT, |cell| &cell.value)
+        self.cells
+            .get(usize::from(slot))
+            .map_or(ABSENT, |cell| &cell.value)
     }
 
     /// Writes a slot; true if the value is another one.
     pub(crate) fn write(&mut self, slot: u16, value: Value, now_ms: i64) -> bool {
         let at = usize::from(slot);
-        let Some(cell) = self.cells.get_mut(at) else { return false };
+        let Some(cell) = self.cells.get_mut(at) else {
+            return false;
+        };
         let old = std::mem::replace(&mut cell.value, value);
         let other = old != cell.value;
         cell.time_ms = now_ms;
@@ -167,16 +174,20 @@ impl Twin {
 
     /// The due time of an armed timer.
     pub(crate) fn deadline(&self, timer: u32) -> Option<i64> {
-        self.deadlines.iter().find(|(t, _)| *t == timer).map(|(_, due)| *due)
+        self.deadlines
+            .iter()
+            .find(|(t, _)| *t == timer)
+            .map(|(_, due)| *due)
     }
 
     /// Arms, moves or, with none, stops a timer; gives the former due time.
     pub(crate) fn set_deadline(&mut self, timer: u32, due: Option<i64>) -> Option<i64> {
         let at = self.deadlines.iter().position(|(t, _)| *t == timer);
         match (at, due) {
-            (Some(at), Some(due)) => {
-                self.deadlines.get_mut(at).map(|(_, place)| std::mem::replace(place, due))
-            }
+            (Some(at), Some(due)) => self
+                .deadlines
+                .get_mut(at)
+                .map(|(_, place)| std::mem::replace(place, due)),
             (Some(at), None) => {
                 let mut rest = std::mem::take(&mut self.deadlines).into_vec();
                 let (_, former) = rest.remove(at);
@@ -207,20 +218,30 @@ impl Twin {
 
     /// Edges of this name that end here.
     pub(crate) fn incoming_named(&self, name: &Arc<str>) -> Vec<Incoming> {
-        let Some(links) = &self.links else { return Vec::new() };
-        let first = Incoming { name: name.clone(), source: "".into(), id: "".into() };
+        let Some(links) = &self.links else {
+            return Vec::new();
+        };
+        let first = Incoming {
+            name: name.clone(),
+            source: "".into(),
+            id: "".into(),
+        };
         let edges = links.incoming.from(&first).map(|(edge, ())| edge);
         edges.take_while(|e| e.name == *name).cloned().collect()
     }
 
     /// Edges that end here, by name.
     pub(crate) fn incoming(&self) -> impl Iterator<Item = &Incoming> {
-        self.links.iter().flat_map(|links| links.incoming.iter().map(|(edge, ())| edge))
+        self.links
+            .iter()
+            .flat_map(|links| links.incoming.iter().map(|(edge, ())| edge))
     }
 
     /// Whether an edge of this name from this twin ends here.
     pub(crate) fn has_incoming(&self, edge: &Incoming) -> bool {
-        self.links.as_ref().is_some_and(|links| links.incoming.get(edge).is_some())
+        self.links
+            .as_ref()
+            .is_some_and(|links| links.incoming.get(edge).is_some())
     }
 
     /// Its edges, to change them.
@@ -230,7 +251,11 @@ impl Twin {
 
     /// Lets go of the list of edges when there are none.
     pub(crate) fn trim_links(&mut self) {
-        if self.links.as_ref().is_some_and(|l| l.out.is_empty() && l.incoming.is_empty()) {
+        if self
+            .links
+            .as_ref()
+            .is_some_and(|l| l.out.is_empty() && l.incoming.is_empty())
+        {
             self.links = None;
         }
     }

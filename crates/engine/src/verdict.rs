@@ -32,7 +32,11 @@ pub struct Rejection {
 impl Rejection {
     /// A rejection from its three parts.
     pub fn new(code: &'static str, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { code, reason: reason.into(), remedy: remedy.into() }
+        Self {
+            code,
+            reason: reason.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
@@ -50,7 +54,9 @@ impl fmt::Display for Rejection {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damaged {
     /// Written by a newer version of the format.
-    #[error("snapshot of {what} has format {version}, this program reads up to {newest}: use the newer program")]
+    #[error(
+        "snapshot of {what} has format {version}, this program reads up to {newest}: use the newer program"
+    )]
     Newer {
         /// Which entry.
         what: String,

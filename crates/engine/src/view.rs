@@ -6,7 +6,9 @@
 mod shape;
 
 use crate::{
-    Definitions, Lifecycle, command, definitions::SlotKind, snapshot,
+    Definitions, Lifecycle, command,
+    definitions::SlotKind,
+    snapshot,
     state::State,
     twin::{NEVER, Twin},
 };
@@ -56,7 +58,9 @@ impl View {
 
     /// A twin's whole state for a snapshot; none if it is gone.
     pub fn encode_twin(&self, id: &TwinId) -> Option<Vec<u8>> {
-        self.state.get(id.as_str()).map(|twin| snapshot::encode_twin(twin))
+        self.state
+            .get(id.as_str())
+            .map(|twin| snapshot::encode_twin(twin))
     }
 
     /// How many twins each interface has; interfaces without twins are left out.
@@ -70,13 +74,20 @@ impl View {
     }
 
     pub(crate) fn new(state: State) -> Self {
-        Self { state: Arc::new(state) }
+        Self {
+            state: Arc::new(state),
+        }
     }
 }
 
 impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "View({} twins, definitions {})", self.count(), self.definitions().version())
+        write!(
+            f,
+            "View({} twins, definitions {})",
+            self.count(),
+            self.definitions().version()
+        )
     }
 }
 
@@ -136,7 +147,11 @@ impl TwinRef {
             .map(|(slot, cell)| Member {
                 name: slot.name.clone(),
                 value: cell.value.clone(),
-                updated_ms: if cell.time_ms == NEVER { twin.accepted_ms } else { cell.time_ms },
+                updated_ms: if cell.time_ms == NEVER {
+                    twin.accepted_ms
+                } else {
+                    cell.time_ms
+                },
                 derived: slot.derived(),
                 telemetry: matches!(slot.kind, SlotKind::Telemetry { .. }),
             })
@@ -193,7 +208,11 @@ impl TwinRef {
     pub fn incoming(&self) -> Vec<EdgeRef> {
         let edges = self.0.incoming();
         edges
-            .map(|e| EdgeRef { id: e.id.clone(), name: e.name.clone(), source: e.source.clone() })
+            .map(|e| EdgeRef {
+                id: e.id.clone(),
+                name: e.name.clone(),
+                source: e.source.clone(),
+            })
             .collect()
     }
 

@@ -6,13 +6,13 @@
 
 use super::{edge, object, put};
 use crate::{
-    Compiled, Definitions, Engine, Rejection, definitions,
-    engine::Side,
-    outbox::Key,
-    payload,
+    Compiled, Definitions, Engine, Rejection, definitions, engine::Side, outbox::Key, payload,
     state::State,
 };
-use gemelli_event::{Partition, Seq, record::{Command, Edge}};
+use gemelli_event::{
+    Partition, Seq,
+    record::{Command, Edge},
+};
 use gemelli_model::{
     TwinId, Value,
     manifest::{self, Kind, Manifest, Relation, Twin},
@@ -34,7 +34,10 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn answer(&self) -> Value {
         let version = i64::try_from(self.version).unwrap_or(i64::MAX);
-        object([("version", Value::Int(version)), ("objects", Value::Array(self.objects.clone().into()))])
+        object([
+            ("version", Value::Int(version)),
+            ("objects", Value::Array(self.objects.clone().into())),
+        ])
     }
 }
 
@@ -42,7 +45,11 @@ pub(super) fn plan(state: &State, side: &Side, manifests: &[Value]) -> Result<Pl
     let manifests = manifests.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let (change, mut changes) = definitions_of(state, &manifests);
     let changed = changes.values().any(|c| *c != "unchanged");
-    let definitions = if changed { Some(state.definitions.changed(change)?) } else { None };
+    let definitions = if changed {
+        Some(state.definitions.changed(change)?)
+    } else {
+        None
+    };
     let mut twins = Twins {
         state,
         side,
@@ -75,7 +82,10 @@ pub(super) fn plan(state: &State, side: &Side, manifests: &[Value]) -> Result<Pl
     let commands = twins.commands;
     let objects = manifests.iter().map(|m| {
         let kind = m.kind.as_str();
-        let change = changes.get(&(kind, m.name.clone())).copied().unwrap_or("unchanged");
+        let change = changes
+            .get(&(kind, m.name.clone()))
+            .copied()
+            .unwrap_or("unchanged");
         object([
             ("kind", Value::text(kind)),
             ("name", Value::Text(m.name.clone())),
@@ -83,8 +93,15 @@ pub(super) fn plan(state: &State, side: &Side, manifests: &[Value]) -> Result<Pl
         ])
     });
     let objects = objects.collect();
-    let version = definitions.as_ref().map_or(state.definitions.version(), Definitions::version);
-    Ok(Plan { definitions, version, commands, objects })
+    let version = definitions
+        .as_ref()
+        .map_or(state.definitions.version(), Definitions::version);
+    Ok(Plan {
+        definitions,
+        version,
+        commands,
+        objects,
+    })
 }
 
 pub(super) fn apply(engine: &mut Engine, seq: Seq, plan: Plan) -> Value {
@@ -102,26 +119,52 @@ pub(super) fn apply(engine: &mut Engine, seq: Seq, plan: Plan) -> Value {
 pub(super) fn define(engine: &mut Engine, seq: Seq, definitions: Definitions) {
     let Engine { state, side } = engine;
     let version = definitions.version();
-    let stale = state.ids().iter().filter_map(|id| state.get(id.as_str())).filter(|twin| {
-        let now = definitions.interface(twin.interface.id().as_str());
-        now.is_none_or(|now| !Arc::ptr_eq(now, &twin.interface))
-    });
+    let stale = state
+        .ids()
+        .iter()
+        .filter_map(|id| state.get(id.as_str()))
+        .filter(|twin| {
+            let now = definitions.interface(twin.interface.id().as_str());
+            now.is_none_or(|now| !Arc::ptr_eq(now, &twin.interface))
+        });
     for twin in stale {
-        side.stale.entry(Partition::of(twin.id.as_str())).or_default().push(twin.id.clone());
+        side.stale
+            .entry(Partition::of(twin.id.as_str()))
+            .or_default()
+            .push(twin.id.clone());
     }
     state.definitions = Arc::new(definitions);
     for partition in Partition::all() {
-        side.outbox.command(Key::Defined(partition), Command::Defined { version }, seq);
+        side.outbox
+            .command(Key::Defined(partition), Command::Defined { version }, seq);
     }
 }
 
 fn read(value: &Value) -> Result<Manifest, Rejection> {
     manifest::from_value(value).map_err(|problems| {
-        let name = value.get("metadata").and_then(|m| m.get("name")).and_then(Value::as_str);
-        let faults: Vec<_> =
-            problems.iter().take(MOST_FAULTS).map(|p| format!("{} (at {})", p.message, p.pointer)).collect();
-        let (code, remedy) = problems.first().map_or(("unknown-kind", String::new()), |p| (p.code, p.remedy.clone()));
-        Rejection::new(code, format!("manifest {}: {}", name.unwrap_or("without a name"), faults.join("; ")), remedy)
+        let name = value
+            .get("metadata")
+            .and_then(|m| m.get("name"))
+            .and_then(Value::as_str);
+        let faults: Vec<_> = problems
+            .iter()
+            .take(MOST_FAULTS)
+            .map(|p| format!("{} (at {})", p.message, p.pointer))
+            .collect();
+        let (code, remedy) = problems
+            .first()
+            .map_or(("unknown-kind", String::new()), |p| {
+                (p.code, p.remedy.clone())
+            });
+        Rejection::new(
+            code,
+            format!(
+                "manifest {}: {}",
+                name.unwrap_or("without a name"),
+                faults.join("; ")
+            ),
+            remedy,
+        )
     })
 }
 
@@ -136,7 +179,10 @@ fn definitions_of(state: &State, manifests: &[Manifest]) -> (definitions::Change
             Kind::Interface(interface) => {
                 let mut interface = interface.clone();
                 interface.id = gemelli_model::InterfaceId::new(manifest.name.clone());
-                let known = state.definitions.interface(&manifest.name).filter(|c| c.id() == &interface.id);
+                let known = state
+                    .definitions
+                    .interface(&manifest.name)
+                    .filter(|c| c.id() == &interface.id);
                 let outcome = match known {
                     None => "created",
                     Some(known) if **known.source() == interface => "unchanged",
@@ -185,9 +231,13 @@ impl Twins<'_> {
         let Some(known) = self.state.get(name) else {
             put::check_new(self.state, self.side, &id, &interface)?;
             let clash = interface.resolved().ignore_case
-                && self.new.keys().any(|other| other.as_str().eq_ignore_ascii_case(name));
+                && self
+                    .new
+                    .keys()
+                    .any(|other| other.as_str().eq_ignore_ascii_case(name));
             if clash {
-                let reason = format!("twin {name} comes twice, case apart, which its interface ignores");
+                let reason =
+                    format!("twin {name} comes twice, case apart, which its interface ignores");
                 return Err(Rejection::new("duplicate-id", reason, "choose another id"));
             }
             let command = Command::Put {
@@ -202,16 +252,28 @@ impl Twins<'_> {
         };
         let mut patch = Vec::new();
         let write = |path: String, value: Value| {
-            object([("op", Value::text("add")), ("path", Value::text(path)), ("value", value)])
+            object([
+                ("op", Value::text("add")),
+                ("path", Value::text(path)),
+                ("value", value),
+            ])
         };
         if known.interface.id() != interface.id() {
             put::check_move(known, &interface)?;
-            patch.push(write("/$metadata/$model".into(), Value::text(interface.id().as_str())));
+            patch.push(write(
+                "/$metadata/$model".into(),
+                Value::text(interface.id().as_str()),
+            ));
             self.new.insert(id.clone(), interface.clone());
         }
         for (slot, value) in values {
-            let Some(info) = interface.slot(slot) else { continue };
-            let held = known.interface.slot_of(&info.name).map(|held| known.value(held));
+            let Some(info) = interface.slot(slot) else {
+                continue;
+            };
+            let held = known
+                .interface
+                .slot_of(&info.name)
+                .map(|held| known.value(held));
             if held != Some(&value) {
                 let path = format!("/{}", info.name.replace('~', "~0").replace('/', "~1"));
                 patch.push(write(path, value));
@@ -220,7 +282,11 @@ impl Twins<'_> {
         if patch.is_empty() {
             return Ok("unchanged");
         }
-        let command = Command::Patch { twin: id.clone(), patch: Value::Array(patch.into()), if_match: None };
+        let command = Command::Patch {
+            twin: id.clone(),
+            patch: Value::Array(patch.into()),
+            if_match: None,
+        };
         self.commands.push((Key::Twin(id), command));
         Ok("configured")
     }
@@ -244,25 +310,41 @@ impl Twins<'_> {
             target: relation.target.clone(),
             properties: relation.properties.clone(),
         };
-        let Some(interface) = self.interface(&source) else { return Ok(false) };
+        let Some(interface) = self.interface(&source) else {
+            return Ok(false);
+        };
         let held = self.state.get(name);
         let to_come = &self.edges;
         let same = |declared: &str| {
-            let planned = to_come.get(&(source.clone(), declared.into())).map_or(&[][..], Vec::as_slice);
+            let planned = to_come
+                .get(&(source.clone(), declared.into()))
+                .map_or(&[][..], Vec::as_slice);
             let planned: Vec<_> = planned.iter().filter(|id| **id != edge.id).collect();
             let kept = held.iter().flat_map(|twin| twin.out());
-            let kept = kept.filter(|(id, e)| {
-                **id != edge.id && *e.name == *declared && !planned.contains(id)
-            });
+            let kept = kept
+                .filter(|(id, e)| **id != edge.id && *e.name == *declared && !planned.contains(id));
             kept.count() + planned.len()
         };
-        let (declared, properties) = edge::check(interface, &edge, self.interface(&edge.target).map(|i| &**i), same)?;
-        let known = held.and_then(|twin| twin.edge(&edge.id)).is_some_and(|known| {
-            known.target == edge.target && known.name == declared && known.properties == properties
-        });
-        self.edges.entry((source.clone(), declared)).or_default().push(edge.id.clone());
+        let (declared, properties) = edge::check(
+            interface,
+            &edge,
+            self.interface(&edge.target).map(|i| &**i),
+            same,
+        )?;
+        let known = held
+            .and_then(|twin| twin.edge(&edge.id))
+            .is_some_and(|known| {
+                known.target == edge.target
+                    && known.name == declared
+                    && known.properties == properties
+            });
+        self.edges
+            .entry((source.clone(), declared))
+            .or_default()
+            .push(edge.id.clone());
         if !known {
-            self.commands.push((Key::Edge(source, edge.id.clone()), Command::Relate { edge }));
+            self.commands
+                .push((Key::Edge(source, edge.id.clone()), Command::Relate { edge }));
         }
         Ok(!known)
     }

@@ -6,10 +6,21 @@ use crate::Engine;
 use gemelli_event::{Record, Seq};
 
 pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record) {
-    let stale = engine.side.stale.remove(&record.position.partition).unwrap_or_default();
+    let stale = engine
+        .side
+        .stale
+        .remove(&record.position.partition)
+        .unwrap_or_default();
     for id in stale {
-        let Some(twin) = engine.state.get(id.as_str()) else { continue };
-        let Some(interface) = engine.state.definitions.interface(twin.interface.id().as_str()).cloned() else {
+        let Some(twin) = engine.state.get(id.as_str()) else {
+            continue;
+        };
+        let Some(interface) = engine
+            .state
+            .definitions
+            .interface(twin.interface.id().as_str())
+            .cloned()
+        else {
             continue;
         };
         put::change_interface(engine, seq, record, &id, &interface);

@@ -14,8 +14,15 @@ pub(super) fn plan(
     check_etag(twin, if_match)?;
     let (out, incoming) = (twin.out().count(), twin.incoming().count());
     if out + incoming > 0 || side.outbox.reserves(&twin.id) {
-        let reason = format!("twin {} has {out} relationships and {incoming} end at it", twin.id);
-        return Err(Rejection::new("has-relationships", reason, "delete them first"));
+        let reason = format!(
+            "twin {} has {out} relationships and {incoming} end at it",
+            twin.id
+        );
+        return Err(Rejection::new(
+            "has-relationships",
+            reason,
+            "delete them first",
+        ));
     }
     Ok(twin.id.clone())
 }
@@ -25,8 +32,16 @@ pub(super) fn apply(engine: &mut Engine, id: &TwinId) {
     let Some(twin) = state.remove(id) else { return };
     side.tallies.remove(id);
     side.outbox.settles.clear(id, twin.noted.settles, |_| true);
-    side.outbox.contributors.clear(id, twin.noted.contributes, |_| true);
-    side.tombstones.put(id.clone(), Tombstone { epoch: twin.epoch, marks: twin.marks.clone() });
+    side.outbox
+        .contributors
+        .clear(id, twin.noted.contributes, |_| true);
+    side.tombstones.put(
+        id.clone(),
+        Tombstone {
+            epoch: twin.epoch,
+            marks: twin.marks.clone(),
+        },
+    );
     if twin.noted.dirty != side.dirty_round {
         side.dirty.push(id.clone());
     }

@@ -15,21 +15,35 @@ pub(super) fn check(
 ) -> Result<(Arc<str>, Value), Rejection> {
     let about = format!("relationship {} of twin {}", edge.id, edge.source);
     id::check(&edge.id).map_err(|why| {
-        Rejection::new("malformed-id", format!("{about} cannot be: {why}"), "choose another id")
+        Rejection::new(
+            "malformed-id",
+            format!("{about} cannot be: {why}"),
+            "choose another id",
+        )
     })?;
     let resolved = source.resolved();
     if target.is_none() && !resolved.open {
         let reason = format!("{about} ends at twin {}, which does not exist", edge.target);
-        return Err(Rejection::new("unknown-twin", reason, "create the target first"));
+        return Err(Rejection::new(
+            "unknown-twin",
+            reason,
+            "create the target first",
+        ));
     }
     let Some(declared) = resolved.relationship(&edge.name) else {
         if resolved.open {
             return Ok((edge.name.clone(), edge.properties.clone()));
         }
         let known = resolved.relationships.iter().map(|r| &*r.item.name);
-        let remedy = nearest::name(&edge.name, known)
-            .map_or_else(|| "declare it in the interface".into(), |near| format!("did you mean {near}?"));
-        let reason = format!("{about}: interface {} has no relationship {}", source.id(), edge.name);
+        let remedy = nearest::name(&edge.name, known).map_or_else(
+            || "declare it in the interface".into(),
+            |near| format!("did you mean {near}?"),
+        );
+        let reason = format!(
+            "{about}: interface {} has no relationship {}",
+            source.id(),
+            edge.name
+        );
         return Err(Rejection::new("unknown-field", reason, remedy));
     };
     if let (Some(wanted), Some(target), false) = (&declared.target, target, resolved.open)
@@ -41,36 +55,69 @@ pub(super) fn check(
             target.id(),
             declared.name
         );
-        return Err(Rejection::new("wrong-type", reason, format!("choose a twin of {wanted}")));
+        return Err(Rejection::new(
+            "wrong-type",
+            reason,
+            format!("choose a twin of {wanted}"),
+        ));
     }
     if let (Some(most), false) = (declared.max_multiplicity, resolved.open)
         && same(&declared.name) >= most as usize
     {
-        let reason = format!("twin {} has {most} relationships {} already, the most allowed", edge.source, declared.name);
-        return Err(Rejection::new("limit-reached", reason, "delete one of them first"));
+        let reason = format!(
+            "twin {} has {most} relationships {} already, the most allowed",
+            edge.source, declared.name
+        );
+        return Err(Rejection::new(
+            "limit-reached",
+            reason,
+            "delete one of them first",
+        ));
     }
     let fields = match &edge.properties {
         Value::Null => return Ok((declared.name.clone(), Value::Null)),
         Value::Object(fields) => fields,
         other => {
-            let reason = format!("{about}: its properties are {}, not an object", other.kind());
-            return Err(Rejection::new("wrong-type", reason, "give an object of members and values"));
+            let reason = format!(
+                "{about}: its properties are {}, not an object",
+                other.kind()
+            );
+            return Err(Rejection::new(
+                "wrong-type",
+                reason,
+                "give an object of members and values",
+            ));
         }
     };
-    let fitted = fields.iter().filter(|(name, _)| !name.starts_with('$')).map(|(name, value)| {
-        let Some(property) = declared.properties.iter().find(|p| p.name == *name) else {
-            if resolved.open {
-                return Ok((name.clone(), value.clone()));
-            }
-            let reason = format!("{about}: {} has no property {name}", declared.name);
-            let known = declared.properties.iter().map(|p| &*p.name);
-            let remedy = nearest::name(name, known)
-                .map_or_else(|| "declare it in the interface".into(), |near| format!("did you mean {near}?"));
-            return Err(Rejection::new("unknown-field", reason, remedy));
-        };
-        let fits = property.schema.check(value).map_err(|m| mismatched(source, name, &m))?;
-        Ok((name.clone(), fits))
-    });
+    let fitted = fields
+        .iter()
+        .filter(|(name, _)| !name.starts_with('$'))
+        .map(|(name, value)| {
+            let Some(property) = declared.properties.iter().find(|p| p.name == *name) else {
+                if resolved.open {
+                    return Ok((name.clone(), value.clone()));
+                }
+                let reason = format!("{about}: {} has no property {name}", declared.name);
+                let known = declared.properties.iter().map(|p| &*p.name);
+                let remedy = nearest::name(name, known).map_or_else(
+                    || "declare it in the interface".into(),
+                    |near| format!("did you mean {near}?"),
+                );
+                return Err(Rejection::new("unknown-field", reason, remedy));
+            };
+            let fits = property
+                .schema
+                .check(value)
+                .map_err(|m| mismatched(source, name, &m))?;
+            Ok((name.clone(), fits))
+        });
     let fitted: Vec<_> = fitted.collect::<Result<_, _>>()?;
-    Ok((declared.name.clone(), if fitted.is_empty() { Value::Null } else { Value::Object(fitted.into()) }))
+    Ok((
+        declared.name.clone(),
+        if fitted.is_empty() {
+            Value::Null
+        } else {
+            Value::Object(fitted.into())
+        },
+    ))
 }

@@ -5,11 +5,17 @@ use gemelli_event::{Record, Seq, record::Edge};
 use gemelli_model::interface::Direction;
 
 pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, edge: &Edge, gone: bool) {
-    let Some((twin, side)) = engine.twin_mut(&edge.target) else { return };
+    let Some((twin, side)) = engine.twin_mut(&edge.target) else {
+        return;
+    };
     let at = side.moment(seq, record, twin);
     let mut change = Change { twin, side, at };
     change.begin();
-    let incoming = twin::Incoming { name: edge.name.clone(), source: edge.source.clone(), id: edge.id.clone() };
+    let incoming = twin::Incoming {
+        name: edge.name.clone(),
+        source: edge.source.clone(),
+        id: edge.id.clone(),
+    };
     if gone {
         change.twin.links_mut().incoming.remove(&incoming);
         change.twin.trim_links();
@@ -18,6 +24,8 @@ pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, edge: &Edge,
     } else {
         change.twin.links_mut().incoming.insert(incoming, ());
         // From here on both ends know of each other: contributions may flow either way.
-        side.outbox.edges.insert((edge.source.clone(), edge.id.clone()), seq);
+        side.outbox
+            .edges
+            .insert((edge.source.clone(), edge.id.clone()), seq);
     }
 }

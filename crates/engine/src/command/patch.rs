@@ -1,13 +1,7 @@
 //! Patch: changes properties of a twin by JSON Patch, or moves it to another interface.
 
 use super::{check_etag, etag, object, put};
-use crate::{
-    Compiled, Engine, Rejection,
-    derive::Change,
-    payload,
-    state::State,
-    twin::Twin,
-};
+use crate::{Compiled, Engine, Rejection, derive::Change, payload, state::State, twin::Twin};
 use gemelli_event::{Record, Seq};
 use gemelli_model::{TwinId, Value};
 use std::{collections::BTreeMap, sync::Arc};
@@ -30,11 +24,17 @@ pub(super) fn plan(
     let Value::Array(operations) = patch else {
         return Err(malformed(twin, "a JSON Patch is a list of operations"));
     };
-    let operations = operations.iter().map(|op| Operation::read(twin, op)).collect::<Result<Vec<_>, _>>()?;
+    let operations = operations
+        .iter()
+        .map(|op| Operation::read(twin, op))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut interface = twin.interface.clone();
     for operation in operations.iter().filter(|o| o.is_model()) {
         let Some(Value::Text(id)) = operation.value else {
-            return Err(malformed(twin, "/$metadata/$model takes the id of an interface"));
+            return Err(malformed(
+                twin,
+                "/$metadata/$model takes the id of an interface",
+            ));
         };
         interface = state.definitions.find(id)?.clone();
         put::check_move(twin, &interface)?;
@@ -46,13 +46,23 @@ pub(super) fn plan(
     for (slot, value) in &mut values {
         *value = payload::fit(&interface, *slot, std::mem::take(value))?;
     }
-    Ok(Plan { id: twin.id.clone(), interface, values })
+    Ok(Plan {
+        id: twin.id.clone(),
+        interface,
+        values,
+    })
 }
 
 pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) -> Value {
-    let Plan { id, interface, values } = plan;
+    let Plan {
+        id,
+        interface,
+        values,
+    } = plan;
     put::change_interface(engine, seq, record, &id, &interface);
-    let Some((twin, side)) = engine.twin_mut(&id) else { return Value::Null };
+    let Some((twin, side)) = engine.twin_mut(&id) else {
+        return Value::Null;
+    };
     let at = side.moment(seq, record, twin);
     let mut change = Change { twin, side, at };
     change.begin();
@@ -65,7 +75,11 @@ pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) 
 
 fn malformed(twin: &Twin, why: &str) -> Rejection {
     let remedy = "send [{\"op\": \"replace\", \"path\": \"/member\", \"value\": 1}]";
-    Rejection::new("malformed-json", format!("patch of twin {}: {why}", twin.id), remedy)
+    Rejection::new(
+        "malformed-json",
+        format!("patch of twin {}: {why}", twin.id),
+        remedy,
+    )
 }
 
 /// One operation of a JSON Patch.
@@ -90,27 +104,50 @@ impl<'a> Operation<'a> {
             Some("test") => Kind::Test,
             _ => return Err(malformed(twin, "op is one of add, replace, remove, test")),
         };
-        let path = operation.get("path").and_then(Value::as_str).and_then(|p| p.strip_prefix('/'));
-        let Some(path) = path else { return Err(malformed(twin, "path is a JSON pointer such as /member")) };
-        let path = path.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
+        let path = operation
+            .get("path")
+            .and_then(Value::as_str)
+            .and_then(|p| p.strip_prefix('/'));
+        let Some(path) = path else {
+            return Err(malformed(twin, "path is a JSON pointer such as /member"));
+        };
+        let path = path
+            .split('/')
+            .map(|step| step.replace("~1", "/").replace("~0", "~"))
+            .collect();
         let value = operation.get("value");
         if kind != Kind::Remove && value.is_none() {
-            return Err(malformed(twin, "an operation other than remove needs a value"));
+            return Err(malformed(
+                twin,
+                "an operation other than remove needs a value",
+            ));
         }
         Ok(Self { kind, path, value })
     }
 
     fn is_metadata(&self) -> bool {
-        self.path.first().is_some_and(|first| first.starts_with('$'))
+        self.path
+            .first()
+            .is_some_and(|first| first.starts_with('$'))
     }
 
     fn is_model(&self) -> bool {
-        self.kind == Kind::Write && matches!(&*self.path, [a, b] if a == "$metadata" && b == "$model")
+        self.kind == Kind::Write
+            && matches!(&*self.path, [a, b] if a == "$metadata" && b == "$model")
     }
 
-    fn apply(&self, twin: &Twin, interface: &Compiled, values: &mut BTreeMap<u16, Value>) -> Result<(), Rejection> {
-        let Some((name, rest)) = self.path.split_first() else { return Ok(()) };
-        let slot = interface.slot_of(name).ok_or_else(|| payload::unknown(interface, name))?;
+    fn apply(
+        &self,
+        twin: &Twin,
+        interface: &Compiled,
+        values: &mut BTreeMap<u16, Value>,
+    ) -> Result<(), Rejection> {
+        let Some((name, rest)) = self.path.split_first() else {
+            return Ok(());
+        };
+        let slot = interface
+            .slot_of(name)
+            .ok_or_else(|| payload::unknown(interface, name))?;
         let held = || {
             let old = twin.interface.slot_of(name);
             old.map(|slot| twin.value(slot).clone()).unwrap_or_default()
@@ -119,15 +156,23 @@ impl<'a> Operation<'a> {
         let missing = || malformed(twin, &format!("/{} does not exist", self.path.join("/")));
         match self.kind {
             Kind::Test => {
-                let at = rest.iter().try_fold(&*place, |value, step| child(value, step)).ok_or_else(missing)?;
+                let at = rest
+                    .iter()
+                    .try_fold(&*place, |value, step| child(value, step))
+                    .ok_or_else(missing)?;
                 if Some(at) == self.value {
                     return Ok(());
                 }
                 let reason = format!("twin {}: /{} is {at}", twin.id, self.path.join("/"));
-                Err(Rejection::new("precondition-failed", reason, "read it again, then repeat the change"))
+                Err(Rejection::new(
+                    "precondition-failed",
+                    reason,
+                    "read it again, then repeat the change",
+                ))
             }
             Kind::Write | Kind::Remove => {
-                *place = write(place, rest, self.value.filter(|_| self.kind == Kind::Write)).ok_or_else(missing)?;
+                *place = write(place, rest, self.value.filter(|_| self.kind == Kind::Write))
+                    .ok_or_else(missing)?;
                 Ok(())
             }
         }
@@ -143,7 +188,9 @@ fn child<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
 
 /// The value with another one put at a path, or with what is there taken out; none if there is no way.
 fn write(held: &Value, path: &[String], new: Option<&Value>) -> Option<Value> {
-    let Some((step, rest)) = path.split_first() else { return Some(new.cloned().unwrap_or_default()) };
+    let Some((step, rest)) = path.split_first() else {
+        return Some(new.cloned().unwrap_or_default());
+    };
     match held {
         Value::Object(fields) => {
             let mut fields = fields.to_vec();
@@ -176,9 +223,9 @@ fn write(held: &Value, path: &[String], new: Option<&Value>) -> Option<Value> {
             }
             Some(Value::Array(items.into()))
         }
-        Value::Null if rest.is_empty() => {
-            Some(Value::Object([(Arc::from(step.as_str()), new?.clone())].into()))
-        }
+        Value::Null if rest.is_empty() => Some(Value::Object(
+            [(Arc::from(step.as_str()), new?.clone())].into(),
+        )),
         _ => None,
     }
 }

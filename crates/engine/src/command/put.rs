@@ -11,7 +11,10 @@ use crate::{
     state::State,
     twin::Twin,
 };
-use gemelli_event::{Record, Seq, record::{Command, Edge}};
+use gemelli_event::{
+    Record, Seq,
+    record::{Command, Edge},
+};
 use gemelli_model::{InterfaceId, TwinId, Value, id};
 use std::sync::Arc;
 
@@ -36,27 +39,55 @@ pub(super) fn plan(
     match existing {
         Some(known) if only_new => {
             let reason = format!("twin {} exists already", known.id);
-            return Err(Rejection::new("already-exists", reason, "choose another id, or replace it"));
+            return Err(Rejection::new(
+                "already-exists",
+                reason,
+                "choose another id, or replace it",
+            ));
         }
         Some(known) => check_move(known, &interface)?,
         None => check_new(state, side, twin, &interface)?,
     }
     let values = payload::fit_all(&interface, properties)?;
-    Ok(Plan { id: existing.map_or(twin, |known| &known.id).clone(), exists: existing.is_some(), interface, values })
+    Ok(Plan {
+        id: existing.map_or(twin, |known| &known.id).clone(),
+        exists: existing.is_some(),
+        interface,
+        values,
+    })
 }
 
 /// A new twin needs a usable id that no other twin has, case apart where it is ignored.
-pub(super) fn check_new(state: &State, side: &Side, twin: &TwinId, interface: &Compiled) -> Result<(), Rejection> {
+pub(super) fn check_new(
+    state: &State,
+    side: &Side,
+    twin: &TwinId,
+    interface: &Compiled,
+) -> Result<(), Rejection> {
     id::check(twin.as_str()).map_err(|why| {
-        Rejection::new("malformed-id", format!("twin {twin} cannot be created: {why}"), "choose another id")
+        Rejection::new(
+            "malformed-id",
+            format!("twin {twin} cannot be created: {why}"),
+            "choose another id",
+        )
     })?;
     if let (Some(known), true) = (state.meant(twin.as_str()), interface.resolved().ignore_case) {
-        let reason = format!("twin {twin} differs from {} by case alone, which its interface ignores", known.id);
+        let reason = format!(
+            "twin {twin} differs from {} by case alone, which its interface ignores",
+            known.id
+        );
         return Err(Rejection::new("duplicate-id", reason, "choose another id"));
     }
     if state.count() >= side.limits.twins {
-        let reason = format!("there are {} twins, the most this node takes", state.count());
-        return Err(Rejection::new("limit-reached", reason, "raise the limit, or delete twins"));
+        let reason = format!(
+            "there are {} twins, the most this node takes",
+            state.count()
+        );
+        return Err(Rejection::new(
+            "limit-reached",
+            reason,
+            "raise the limit, or delete twins",
+        ));
     }
     Ok(())
 }
@@ -66,7 +97,10 @@ pub(super) fn check_move(twin: &Twin, interface: &Compiled) -> Result<(), Reject
     if twin.interface.id() == interface.id() || interface.resolved().open {
         return Ok(());
     }
-    match twin.out().find(|(_, edge)| interface.resolved().relationship(&edge.name).is_none()) {
+    match twin
+        .out()
+        .find(|(_, edge)| interface.resolved().relationship(&edge.name).is_none())
+    {
         None => Ok(()),
         Some((id, edge)) => {
             let reason = format!(
@@ -75,19 +109,32 @@ pub(super) fn check_move(twin: &Twin, interface: &Compiled) -> Result<(), Reject
                 interface.id(),
                 edge.name
             );
-            Err(Rejection::new("has-relationships", reason, "delete the relationship first"))
+            Err(Rejection::new(
+                "has-relationships",
+                reason,
+                "delete the relationship first",
+            ))
         }
     }
 }
 
 pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) -> Value {
-    let Plan { id, exists, interface, values } = plan;
+    let Plan {
+        id,
+        exists,
+        interface,
+        values,
+    } = plan;
     if exists {
         replace(engine, seq, record, &id, &interface, values);
     } else {
         create(engine, seq, record, &id, interface, values);
     }
-    let etag = engine.state.get(id.as_str()).map(|twin| etag(twin)).unwrap_or_default();
+    let etag = engine
+        .state
+        .get(id.as_str())
+        .map(|twin| etag(twin))
+        .unwrap_or_default();
     object([("etag", Value::text(etag))])
 }
 
@@ -108,7 +155,11 @@ fn create(
     }
     side.tallies.remove(id);
     let at = side.moment(seq, record, &twin);
-    let mut change = Change { twin: &mut twin, side, at };
+    let mut change = Change {
+        twin: &mut twin,
+        side,
+        at,
+    };
     change.begin();
     change.roll_up_all();
     for (slot, value) in values {
@@ -119,7 +170,9 @@ fn create(
     state.insert(twin);
     // Edges that waited for it.
     for (source, edge_id) in side.dangling.remove(id).unwrap_or_default() {
-        let Some(edge) = state.get(source.as_str()).and_then(|s| s.edge(&edge_id)) else { continue };
+        let Some(edge) = state.get(source.as_str()).and_then(|s| s.edge(&edge_id)) else {
+            continue;
+        };
         let edge = Edge {
             id: edge_id.clone(),
             name: edge.name.clone(),
@@ -128,7 +181,8 @@ fn create(
             properties: edge.properties.clone(),
         };
         let key = Key::Incoming(id.clone(), source, edge_id);
-        side.outbox.command(key, Command::Incoming { edge, gone: false }, seq);
+        side.outbox
+            .command(key, Command::Incoming { edge, gone: false }, seq);
     }
 }
 
@@ -141,13 +195,16 @@ fn replace(
     values: Vec<(u16, Value)>,
 ) {
     change_interface(engine, seq, record, id, interface);
-    let Some((twin, side)) = engine.twin_mut(id) else { return };
+    let Some((twin, side)) = engine.twin_mut(id) else {
+        return;
+    };
     let at: Moment = side.moment(seq, record, twin);
     let mut change = Change { twin, side, at };
     change.begin();
     for (slot, info) in (0_u16..).zip(interface.slots()) {
         let written = matches!(info.kind, SlotKind::Reported | SlotKind::Component);
-        if written && !change.twin.value(slot).is_null() && !values.iter().any(|(s, _)| *s == slot) {
+        if written && !change.twin.value(slot).is_null() && !values.iter().any(|(s, _)| *s == slot)
+        {
             change.set(slot, Value::Null);
         }
     }
@@ -165,7 +222,9 @@ pub(super) fn change_interface(
     id: &TwinId,
     interface: &Arc<Compiled>,
 ) {
-    let Some((twin, side)) = engine.twin_mut(id) else { return };
+    let Some((twin, side)) = engine.twin_mut(id) else {
+        return;
+    };
     if Arc::ptr_eq(&twin.interface, interface) {
         return;
     }

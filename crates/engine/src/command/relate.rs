@@ -6,14 +6,12 @@
 
 use super::{edge, etag, object};
 use crate::{
-    Engine, Rejection,
-    derive::Change,
-    engine::Side,
-    outbox::Key,
-    state::State,
-    twin::Outgoing,
+    Engine, Rejection, derive::Change, engine::Side, outbox::Key, state::State, twin::Outgoing,
 };
-use gemelli_event::{Record, Seq, record::{Command, Edge}};
+use gemelli_event::{
+    Record, Seq,
+    record::{Command, Edge},
+};
 use gemelli_model::{Value, interface::Direction};
 
 /// A relate that can be done.
@@ -32,29 +30,61 @@ impl Plan {
 pub(super) fn plan(state: &State, side: &Side, edge: &Edge) -> Result<Plan, Rejection> {
     let source = state.find(edge.source.as_str())?;
     let target = state.meant(edge.target.as_str());
-    let others = |name: &str| source.out().filter(|(id, e)| **id != edge.id && *e.name == *name).count();
+    let others = |name: &str| {
+        source
+            .out()
+            .filter(|(id, e)| **id != edge.id && *e.name == *name)
+            .count()
+    };
     let interface = target.map(|t| &*t.interface);
     let (name, properties) = edge::check(&source.interface, edge, interface, others)?;
     let known = source.edge(&edge.id);
     let most = side.limits.outgoing;
     if known.is_none() && source.links.as_ref().is_some_and(|l| l.out.len() >= most) {
-        let reason = format!("twin {} has {most} relationships, the most a twin may have", source.id);
-        return Err(Rejection::new("limit-reached", reason, "delete some of them first"));
+        let reason = format!(
+            "twin {} has {most} relationships, the most a twin may have",
+            source.id
+        );
+        return Err(Rejection::new(
+            "limit-reached",
+            reason,
+            "delete some of them first",
+        ));
     }
     let target_id = target.map_or(&edge.target, |t| &t.id).clone();
-    let new = Outgoing { name: name.clone(), target: target_id.clone(), properties: properties.clone() };
+    let new = Outgoing {
+        name: name.clone(),
+        target: target_id.clone(),
+        properties: properties.clone(),
+    };
     let change = match known {
         None => "created",
         Some(known) if *known == new => "unchanged",
         Some(_) => "configured",
     };
-    let edge = Edge { id: edge.id.clone(), name, source: source.id.clone(), target: target_id, properties };
-    Ok(Plan { edge, target_exists: target.is_some(), change })
+    let edge = Edge {
+        id: edge.id.clone(),
+        name,
+        source: source.id.clone(),
+        target: target_id,
+        properties,
+    };
+    Ok(Plan {
+        edge,
+        target_exists: target.is_some(),
+        change,
+    })
 }
 
 pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) -> Value {
-    let Plan { edge, target_exists, change: outcome } = plan;
-    let Some((twin, side)) = engine.twin_mut(&edge.source) else { return Value::Null };
+    let Plan {
+        edge,
+        target_exists,
+        change: outcome,
+    } = plan;
+    let Some((twin, side)) = engine.twin_mut(&edge.source) else {
+        return Value::Null;
+    };
     if outcome != "unchanged" {
         let at = side.moment(seq, record, twin);
         let mut change = Change { twin, side, at };
@@ -72,13 +102,23 @@ pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) 
         }
         if target_exists {
             let key = Key::Incoming(edge.target.clone(), edge.source.clone(), edge.id.clone());
-            let command = Command::Incoming { edge: edge.clone(), gone: false };
+            let command = Command::Incoming {
+                edge: edge.clone(),
+                gone: false,
+            };
             side.outbox.command(key, command, seq);
         } else {
             let waiting = side.dangling.entry(edge.target.clone()).or_default();
             waiting.insert((edge.source.clone(), edge.id.clone()));
         }
     }
-    let etag = engine.state.get(edge.source.as_str()).map(|twin| etag(twin)).unwrap_or_default();
-    object([("etag", Value::text(etag)), ("change", Value::text(outcome))])
+    let etag = engine
+        .state
+        .get(edge.source.as_str())
+        .map(|twin| etag(twin))
+        .unwrap_or_default();
+    object([
+        ("etag", Value::text(etag)),
+        ("change", Value::text(outcome)),
+    ])
 }

@@ -21,7 +21,10 @@ impl Plan {
             ("change", Value::text("removed")),
         ]);
         let version = i64::try_from(self.definitions.version()).unwrap_or(i64::MAX);
-        object([("version", Value::Int(version)), ("objects", Value::Array([removed].into()))])
+        object([
+            ("version", Value::Int(version)),
+            ("objects", Value::Array([removed].into())),
+        ])
     }
 }
 
@@ -32,7 +35,11 @@ pub(super) fn plan(state: &State, kind: &Arc<str>, name: &Arc<str>) -> Result<Pl
             let id: &InterfaceId = state.definitions.find(name)?.id();
             if let Some(count) = state.per_interface().get(id) {
                 let reason = format!("interface {id} has {count} twins");
-                return Err(Rejection::new("in-use", reason, "delete them first, or move them to another interface"));
+                return Err(Rejection::new(
+                    "in-use",
+                    reason,
+                    "delete them first, or move them to another interface",
+                ));
             }
             change.without_interfaces.push(id.clone());
         }
@@ -45,11 +52,19 @@ pub(super) fn plan(state: &State, kind: &Arc<str>, name: &Arc<str>) -> Result<Pl
         }
         _ => {
             let reason = format!("objects of kind {kind} cannot be removed from the definitions");
-            return Err(Rejection::new("unknown-kind", reason, "remove an Interface or a Connection"));
+            return Err(Rejection::new(
+                "unknown-kind",
+                reason,
+                "remove an Interface or a Connection",
+            ));
         }
     }
     let definitions = state.definitions.changed(change)?;
-    Ok(Plan { definitions, kind: kind.clone(), name: name.clone() })
+    Ok(Plan {
+        definitions,
+        kind: kind.clone(),
+        name: name.clone(),
+    })
 }
 
 pub(super) fn apply(engine: &mut Engine, seq: Seq, plan: Plan) -> Value {

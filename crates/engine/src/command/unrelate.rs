@@ -1,14 +1,12 @@
 //! Unrelate: an edge goes, at its source at once, at its target by a record of its own.
 
 use crate::{
-    Engine, Rejection,
-    derive::Change,
-    engine::Side,
-    outbox::Key,
-    state::State,
-    twin::Outgoing,
+    Engine, Rejection, derive::Change, engine::Side, outbox::Key, state::State, twin::Outgoing,
 };
-use gemelli_event::{Record, Seq, record::{Command, Edge}};
+use gemelli_event::{
+    Record, Seq,
+    record::{Command, Edge},
+};
 use gemelli_model::{TwinId, interface::Direction};
 use std::sync::Arc;
 
@@ -22,18 +20,29 @@ pub(super) fn plan(state: &State, source: &TwinId, id: &Arc<str>) -> Result<Plan
     let source = state.find(source.as_str())?;
     if source.edge(id).is_none() {
         let reason = format!("twin {} has no relationship {id}", source.id);
-        return Err(Rejection::new("not-found", reason, "list its relationships"));
+        return Err(Rejection::new(
+            "not-found",
+            reason,
+            "list its relationships",
+        ));
     }
-    Ok(Plan { source: source.id.clone(), id: id.clone() })
+    Ok(Plan {
+        source: source.id.clone(),
+        id: id.clone(),
+    })
 }
 
 pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) {
     let Plan { source, id } = plan;
-    let Some((twin, side)) = engine.twin_mut(&source) else { return };
+    let Some((twin, side)) = engine.twin_mut(&source) else {
+        return;
+    };
     let at = side.moment(seq, record, twin);
     let mut change = Change { twin, side, at };
     change.begin();
-    let Some(edge) = change.twin.links_mut().out.remove(&id) else { return };
+    let Some(edge) = change.twin.links_mut().out.remove(&id) else {
+        return;
+    };
     change.twin.trim_links();
     change.unwatch(Direction::Outgoing, &edge.target, &id);
     change.compute();
@@ -53,7 +62,18 @@ pub(super) fn tell(side: &mut Side, seq: Seq, source: &TwinId, id: &Arc<str>, ed
         return;
     }
     let key = Key::Incoming(edge.target.clone(), source.clone(), id.clone());
-    let Outgoing { name, target, properties } = edge;
-    let edge = Edge { id: id.clone(), name, source: source.clone(), target, properties };
-    side.outbox.command(key, Command::Incoming { edge, gone: true }, seq);
+    let Outgoing {
+        name,
+        target,
+        properties,
+    } = edge;
+    let edge = Edge {
+        id: id.clone(),
+        name,
+        source: source.clone(),
+        target,
+        properties,
+    };
+    side.outbox
+        .command(key, Command::Incoming { edge, gone: true }, seq);
 }

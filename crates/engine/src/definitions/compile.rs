@@ -1,5 +1,7 @@
 //! From interfaces as written to interfaces as they run.
 
+mod watch;
+
 use super::compiled::{Compiled, Local, Slot, SlotKind, Watch};
 use crate::{
     Rejection,
@@ -9,7 +11,7 @@ use crate::{
 };
 use gemelli_model::{
     Interface, InterfaceId, Schema,
-    interface::{Aggregate, Derived, Direction, Emit, Op},
+    interface::{Derived, Direction, Emit, Op},
     nearest,
     resolve::{self, MemberKind, Resolved},
 };
@@ -26,8 +28,11 @@ pub(super) fn all(
     for (id, source) in sources {
         drafts.insert(id.clone(), Draft::new(source, sources)?);
     }
-    watch_all(&mut drafts)?;
-    Ok(drafts.into_iter().map(|(id, draft)| (id, Arc::new(draft.finish()))).collect())
+    watch::all(&mut drafts)?;
+    Ok(drafts
+        .into_iter()
+        .map(|(id, draft)| (id, Arc::new(draft.finish())))
+        .collect())
 }
 
 struct Draft {
@@ -51,15 +56,23 @@ impl Draft {
         source: &Arc<Interface>,
         sources: &BTreeMap<InterfaceId, Arc<Interface>>,
     ) -> Result<Self, Rejection> {
-        let resolved = resolve::one(source, |id| sources.get(id).map(|i| &**i)).map_err(|faults| {
-            let code = faults.first().map_or("unknown-interface", resolve::Fault::code);
-            let reasons: Vec<_> = faults.iter().map(ToString::to_string).collect();
-            let remedy = faults.first().map(resolve::Fault::remedy).unwrap_or_default();
-            Rejection::new(code, reasons.join("; "), remedy)
-        })?;
+        let resolved =
+            resolve::one(source, |id| sources.get(id).map(|i| &**i)).map_err(|faults| {
+                let code = faults
+                    .first()
+                    .map_or("unknown-interface", resolve::Fault::code);
+                let reasons: Vec<_> = faults.iter().map(ToString::to_string).collect();
+                let remedy = faults
+                    .first()
+                    .map(resolve::Fault::remedy)
+                    .unwrap_or_default();
+                Rejection::new(code, reasons.join("; "), remedy)
+            })?;
         let ancestors = resolved.ancestors.iter().filter_map(|id| sources.get(id));
         let lineage: Vec<_> = ancestors.chain([source]).collect();
-        let names_in_expressions = lineage.iter().fold(Names::new(), |names, i| names.interface(i));
+        let names_in_expressions = lineage
+            .iter()
+            .fold(Names::new(), |names, i| names.interface(i));
         let ancestry = format!("{lineage:?}");
         let mut draft = Self {
             source: source.clone(),
@@ -85,17 +98,28 @@ impl Draft {
         let members = self.resolved.members.iter().map(|member| {
             let blank = Slot::blank(member.name(), &member.from, member.schema());
             match &member.kind {
-                MemberKind::Telemetry(telemetry) => {
-                    Slot { kind: SlotKind::Telemetry { last: telemetry.last }, ..blank }
-                }
+                MemberKind::Telemetry(telemetry) => Slot {
+                    kind: SlotKind::Telemetry {
+                        last: telemetry.last,
+                    },
+                    ..blank
+                },
                 MemberKind::Property(property) => match &property.derived {
                     None => blank,
                     Some(derived) => {
                         let kind = match &derived.aggregate {
-                            Some(aggregate) => SlotKind::Rollup { place: 0, aggregate: aggregate.clone() },
+                            Some(aggregate) => SlotKind::Rollup {
+                                place: 0,
+                                aggregate: aggregate.clone(),
+                            },
                             None => SlotKind::Local,
                         };
-                        Slot { kind, expires_ms: derived.expires_ms, emit: derived.emit.clone(), ..blank }
+                        Slot {
+                            kind,
+                            expires_ms: derived.expires_ms,
+                            emit: derived.emit.clone(),
+                            ..blank
+                        }
                     }
                 },
             }
@@ -107,7 +131,9 @@ impl Draft {
         self.slots = members.chain(components).collect();
         for (number, slot) in (0_u16..).zip(&mut self.slots) {
             self.names.insert(slot.name.clone(), number);
-            self.folded.entry(slot.name.to_ascii_lowercase().into()).or_insert(number);
+            self.folded
+                .entry(slot.name.to_ascii_lowercase().into())
+                .or_insert(number);
             if let SlotKind::Rollup { place, .. } = &mut slot.kind {
                 *place = u16::try_from(self.rollups.len()).unwrap_or(u16::MAX);
                 self.rollups.push(number);
@@ -118,23 +144,45 @@ impl Draft {
     fn compile_locals(&mut self) -> Result<(), Rejection> {
         let mut found = Vec::new();
         for member in &self.resolved.members {
-            let Some((name, derived)) = member.property().and_then(|p| Some((&p.name, p.derived.as_ref()?)))
+            let Some((name, derived)) = member
+                .property()
+                .and_then(|p| Some((&p.name, p.derived.as_ref()?)))
             else {
                 continue;
             };
             self.check_derived(name, derived)?;
-            let (Some(source), Some(slot)) = (&derived.expression, self.names.get(name)) else { continue };
+            let (Some(source), Some(slot)) = (&derived.expression, self.names.get(name)) else {
+                continue;
+            };
             let program = self.program(name, source, &self.names_in_expressions)?;
-            let members: Box<[u16]> =
-                program.members().iter().filter_map(|m| self.names.get(m).copied()).collect();
+            let members: Box<[u16]> = program
+                .members()
+                .iter()
+                .filter_map(|m| self.names.get(m).copied())
+                .collect();
             let sets_off: Vec<u16> = if !derived.on.is_empty() {
-                derived.on.iter().filter_map(|m| self.names.get(m).copied()).collect()
+                derived
+                    .on
+                    .iter()
+                    .filter_map(|m| self.names.get(m).copied())
+                    .collect()
             } else if members.is_empty() {
-                (0..).zip(&self.slots).filter(|(_, s)| !s.derived()).map(|(n, _)| n).collect()
+                (0..)
+                    .zip(&self.slots)
+                    .filter(|(_, s)| !s.derived())
+                    .map(|(n, _)| n)
+                    .collect()
             } else {
                 members.iter().copied().filter(|m| m != slot).collect()
             };
-            found.push((Local { slot: *slot, program, members }, sets_off));
+            found.push((
+                Local {
+                    slot: *slot,
+                    program,
+                    members,
+                },
+                sets_off,
+            ));
         }
         let ordered = self.order(found)?;
         for (place, (local, sets_off)) in (0_u16..).zip(ordered) {
@@ -155,7 +203,10 @@ impl Draft {
 
     fn program(&self, name: &str, source: &str, names: &Names) -> Result<Program, Rejection> {
         Program::compile(source, names).map_err(|error| {
-            let reason = format!("interface {}, derived property {name}: {error}", self.source.id);
+            let reason = format!(
+                "interface {}, derived property {name}: {error}",
+                self.source.id
+            );
             Rejection::new("malformed-expression", reason, error.remedy)
         })
     }
@@ -164,7 +215,10 @@ impl Draft {
     fn remember(&mut self, uses: &Uses) {
         for name in &uses.prev {
             let fresh = u16::try_from(self.before_slots).unwrap_or(u16::MAX);
-            if let Some(slot) = self.names.get(name).and_then(|n| self.slots.get_mut(usize::from(*n)))
+            if let Some(slot) = self
+                .names
+                .get(name)
+                .and_then(|n| self.slots.get_mut(usize::from(*n)))
                 && slot.before.is_none()
             {
                 slot.before = Some(fresh);
@@ -173,7 +227,10 @@ impl Draft {
         }
         for name in &uses.since {
             let fresh = u16::try_from(self.changed_slots).unwrap_or(u16::MAX);
-            if let Some(slot) = self.names.get(name).and_then(|n| self.slots.get_mut(usize::from(*n)))
+            if let Some(slot) = self
+                .names
+                .get(name)
+                .and_then(|n| self.slots.get_mut(usize::from(*n)))
                 && slot.changed.is_none()
             {
                 slot.changed = Some(fresh);
@@ -182,14 +239,32 @@ impl Draft {
         }
     }
 
-    fn fault(&self, name: &str, code: &'static str, what: impl std::fmt::Display, remedy: &str) -> Rejection {
-        Rejection::new(code, format!("interface {}, derived property {name}: {what}", self.source.id), remedy)
+    fn fault(
+        &self,
+        name: &str,
+        code: &'static str,
+        what: impl std::fmt::Display,
+        remedy: &str,
+    ) -> Rejection {
+        Rejection::new(
+            code,
+            format!(
+                "interface {}, derived property {name}: {what}",
+                self.source.id
+            ),
+            remedy,
+        )
     }
 
     fn check_derived(&self, name: &str, derived: &Derived) -> Result<(), Rejection> {
         if derived.expression.is_some() == derived.aggregate.is_some() {
             let remedy = "give exactly one of expression and aggregate";
-            return Err(self.fault(name, "missing-field", "it needs either an expression or an aggregate", remedy));
+            return Err(self.fault(
+                name,
+                "missing-field",
+                "it needs either an expression or an aggregate",
+                remedy,
+            ));
         }
         for member in &derived.on {
             if !self.names.contains_key(member) {
@@ -200,9 +275,16 @@ impl Draft {
             let question = matches!(aggregate.op, Op::Any | Op::All) && aggregate.filter.is_some();
             if aggregate.of.is_none() && aggregate.op != Op::Count && !question {
                 let remedy = "name the related twins' member under of";
-                return Err(self.fault(name, "missing-field", "the aggregate needs a member to read", remedy));
+                return Err(self.fault(
+                    name,
+                    "missing-field",
+                    "the aggregate needs a member to read",
+                    remedy,
+                ));
             }
-            if aggregate.direction == Direction::Outgoing && self.resolved.relationship(&aggregate.over).is_none() {
+            if aggregate.direction == Direction::Outgoing
+                && self.resolved.relationship(&aggregate.over).is_none()
+            {
                 let known = self.resolved.relationships.iter().map(|r| &*r.item.name);
                 return Err(self.unknown(name, "over", &aggregate.over, known));
             }
@@ -225,13 +307,23 @@ impl Draft {
     ) -> Rejection {
         let mut known: Vec<_> = known.collect();
         known.sort_unstable();
-        let remedy = nearest::name(written, known.iter().copied())
-            .map_or_else(|| format!("it has {}", known.join(", ")), |near| format!("did you mean {near}?"));
-        self.fault(name, "unknown-field", format!("{field} names {written}, which the interface does not have"), &remedy)
+        let remedy = nearest::name(written, known.iter().copied()).map_or_else(
+            || format!("it has {}", known.join(", ")),
+            |near| format!("did you mean {near}?"),
+        );
+        self.fault(
+            name,
+            "unknown-field",
+            format!("{field} names {written}, which the interface does not have"),
+            &remedy,
+        )
     }
 
     /// Locals such that each comes after those that it reads.
-    fn order(&self, mut waiting: Vec<(Local, Vec<u16>)>) -> Result<Vec<(Local, Vec<u16>)>, Rejection> {
+    fn order(
+        &self,
+        mut waiting: Vec<(Local, Vec<u16>)>,
+    ) -> Result<Vec<(Local, Vec<u16>)>, Rejection> {
         let mut ordered = Vec::with_capacity(waiting.len());
         while !waiting.is_empty() {
             let open: Vec<u16> = waiting.iter().map(|(l, _)| l.slot).collect();
@@ -298,91 +390,5 @@ fn push(list: &mut Box<[u16]>, number: u16) {
         let mut longer = std::mem::take(list).into_vec();
         longer.push(number);
         *list = longer.into();
-    }
-}
-
-/// Tells every interface which roll-ups of others may read its twins.
-fn watch_all(drafts: &mut BTreeMap<InterfaceId, Draft>) -> Result<(), Rejection> {
-    let mut readers: Vec<(InterfaceId, Arc<str>, Aggregate, Option<InterfaceId>)> = Vec::new();
-    for draft in drafts.values() {
-        for slot in draft.slots.iter().filter(|s| s.from == draft.source.id) {
-            let SlotKind::Rollup { aggregate, .. } = &slot.kind else { continue };
-            let mut aggregate = aggregate.clone();
-            let relationship = draft.resolved.relationship(&aggregate.over);
-            let mut target = None;
-            if let (Direction::Outgoing, Some(relationship)) = (aggregate.direction, relationship) {
-                aggregate.over = relationship.name.clone();
-                target = relationship.target.clone();
-            }
-            readers.push((draft.source.id.clone(), slot.name.clone(), aggregate, target));
-        }
-    }
-    for (reader, property, aggregate, target) in readers {
-        let mut refused = None;
-        let mut watched = false;
-        for child in drafts.values_mut() {
-            if aggregate.interface.as_ref().is_some_and(|i| !child.resolved.is_a(i.as_str()))
-                || target.as_ref().is_some_and(|t| !child.resolved.is_a(t.as_str()))
-            {
-                continue;
-            }
-            let over = match aggregate.direction {
-                Direction::Outgoing => aggregate.over.clone(),
-                Direction::Incoming => match child.resolved.relationship(&aggregate.over) {
-                    Some(relationship) => relationship.name.clone(),
-                    None => continue,
-                },
-            };
-            match child.watch(&reader, &property, &aggregate, over) {
-                Ok(()) => watched = true,
-                Err(rejection) => refused = refused.or(Some(rejection)),
-            }
-        }
-        // A roll-up over twins of any kind reads those that have what it asks for.
-        if let (false, Some(rejection)) = (watched, refused) {
-            return Err(rejection);
-        }
-    }
-    Ok(())
-}
-
-impl Draft {
-    fn watch(
-        &mut self,
-        reader: &InterfaceId,
-        property: &Arc<str>,
-        aggregate: &Aggregate,
-        over: Arc<str>,
-    ) -> Result<(), Rejection> {
-        let about = format!("interface {reader}, derived property {property}, read from {}", self.source.id);
-        let slot_named = |name: &str| match self.names.get(name) {
-            None if self.resolved.ignore_case => self.folded.get(&*name.to_ascii_lowercase()).copied(),
-            found => found.copied(),
-        };
-        let of = aggregate.of.as_ref().map(|name| slot_named(name).ok_or(name)).transpose().map_err(|name| {
-            let known: Vec<&str> = self.slots.iter().map(|s| &*s.name).collect();
-            let remedy = nearest::name(name, known.iter().copied())
-                .map_or_else(|| format!("it has {}", known.join(", ")), |near| format!("did you mean {near}?"));
-            Rejection::new("unknown-field", format!("{about}: it has no member {name}"), remedy)
-        })?;
-        let names = self.names_in_expressions.clone().variable("edge");
-        let filter = match &aggregate.filter {
-            None => None,
-            Some(source) => Some(Program::compile(source, &names).map_err(|error| {
-                Rejection::new("malformed-expression", format!("{about}: {error}"), error.remedy)
-            })?),
-        };
-        let number = u16::try_from(self.watches.len()).unwrap_or(u16::MAX);
-        let read = filter.iter().flat_map(|f| f.members().iter()).filter_map(|m| self.names.get(m).copied());
-        let concerned: Vec<u16> = read.chain(of).collect();
-        for slot in concerned {
-            self.with_slot(slot, |s| s.watched_by = s.watched_by.with(number));
-        }
-        if let Some(filter) = &filter {
-            self.remember(&filter.uses().clone());
-        }
-        let direction = aggregate.direction;
-        self.watches.push(Watch { reader: reader.clone(), property: property.clone(), over, direction, of, filter });
-        Ok(())
     }
 }

@@ -177,9 +177,15 @@ impl Compiled {
     }
 
     /// The value in the form of the slot's schema.
-    pub(crate) fn fit(&self, slot: &Slot, value: Value) -> Result<Value, gemelli_model::schema::Mismatch> {
+    pub(crate) fn fit(
+        &self,
+        slot: &Slot,
+        value: Value,
+    ) -> Result<Value, gemelli_model::schema::Mismatch> {
         match (&slot.schema, value) {
-            (Schema::Double | Schema::Float, Value::Double(x)) if x.is_finite() => Ok(Value::Double(x)),
+            (Schema::Double | Schema::Float, Value::Double(x)) if x.is_finite() => {
+                Ok(Value::Double(x))
+            }
             (Schema::Double | Schema::Float, Value::Int(n)) => Ok(Value::Double(n as f64)),
             (_, Value::Null) => Ok(Value::Null),
             (Schema::String, Value::Text(text)) => Ok(Value::Text(text)),

@@ -85,26 +85,42 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(what: &'a str, bytes: &'a [u8], newest: u16) -> Result<Self, Damaged> {
-        let mut reader = Self { what, rest: bytes, depth: 0 };
+        let mut reader = Self {
+            what,
+            rest: bytes,
+            depth: 0,
+        };
         let version = u16::from_le_bytes(reader.array()?);
         if version > newest {
-            return Err(Damaged::Newer { what: what.into(), version, newest });
+            return Err(Damaged::Newer {
+                what: what.into(),
+                version,
+                newest,
+            });
         }
         Ok(reader)
     }
 
     pub(super) fn broken(&self, why: impl Into<String>) -> Damaged {
-        Damaged::Broken { what: self.what.into(), why: why.into() }
+        Damaged::Broken {
+            what: self.what.into(),
+            why: why.into(),
+        }
     }
 
     fn take(&mut self, n: usize) -> Result<&'a [u8], Damaged> {
-        let (taken, rest) = self.rest.split_at_checked(n).ok_or_else(|| self.broken("it ends too early"))?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(n)
+            .ok_or_else(|| self.broken("it ends too early"))?;
         self.rest = rest;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Damaged> {
-        self.take(N)?.try_into().map_err(|_| self.broken("it ends too early"))
+        self.take(N)?
+            .try_into()
+            .map_err(|_| self.broken("it ends too early"))
     }
 
     pub(super) fn number(&mut self) -> Result<u64, Damaged> {
@@ -131,7 +147,9 @@ impl<'a> Reader<'a> {
     /// A count of things that each take at least a byte.
     pub(super) fn count(&mut self) -> Result<usize, Damaged> {
         let count = self.number()?;
-        let fits = usize::try_from(count).ok().filter(|n| *n <= self.rest.len());
+        let fits = usize::try_from(count)
+            .ok()
+            .filter(|n| *n <= self.rest.len());
         fits.ok_or_else(|| self.broken(format!("it claims {count} parts, more than it has bytes")))
     }
 
@@ -145,7 +163,9 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self) -> Result<Arc<str>, Damaged> {
         let length = self.count()?;
         let bytes = self.take(length)?;
-        std::str::from_utf8(bytes).map(Arc::from).map_err(|_| self.broken("a text is not UTF-8"))
+        std::str::from_utf8(bytes)
+            .map(Arc::from)
+            .map_err(|_| self.broken("a text is not UTF-8"))
     }
 
     pub(super) fn value(&mut self) -> Result<Value, Damaged> {
@@ -170,6 +190,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn end(&self) -> Result<(), Damaged> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.broken("it goes on after its end")) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.broken("it goes on after its end"))
+        }
     }
 }

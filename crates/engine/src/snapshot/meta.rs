@@ -54,7 +54,13 @@ pub(super) fn encode(engine: &Engine, with_outbox: bool) -> Vec<u8> {
 }
 
 fn outbox(out: &mut Writer, engine: &Engine) {
-    let Outbox { commands, contributors, edges, emits, .. } = &engine.side.outbox;
+    let Outbox {
+        commands,
+        contributors,
+        edges,
+        emits,
+        ..
+    } = &engine.side.outbox;
     out.count(commands.len());
     for (key, (command, cause)) in commands {
         let partition = match key {
@@ -62,7 +68,11 @@ fn outbox(out: &mut Writer, engine: &Engine) {
             _ => 0,
         };
         out.number(partition);
-        out.value(&serde_json::to_value(command).map(|json| Value::from(&json)).unwrap_or_default());
+        out.value(
+            &serde_json::to_value(command)
+                .map(|json| Value::from(&json))
+                .unwrap_or_default(),
+        );
         out.number(*cause);
     }
     out.count(contributors.iter().count());
@@ -95,22 +105,34 @@ pub(super) fn load(engine: &mut Engine, bytes: &[u8]) -> Result<(), Damaged> {
     for _ in 0..from.count()? {
         let (id, value) = (from.text()?, from.value()?);
         let json = serde_json::to_value(&value).map_err(|e| from.broken(e.to_string()))?;
-        let mut interface: Interface =
-            serde_json::from_value(json).map_err(|e| from.broken(format!("interface {id}: {e}")))?;
+        let mut interface: Interface = serde_json::from_value(json)
+            .map_err(|e| from.broken(format!("interface {id}: {e}")))?;
         interface.id = InterfaceId::new(id);
         sources.insert(interface.id.clone(), Arc::new(interface));
     }
-    let connections = from.list(|from| Ok((from.text()?, from.value()?)))?.into_iter().collect();
-    let definitions =
-        Definitions::of(version, &sources, connections, None).map_err(|why| from.broken(why.to_string()))?;
+    let connections = from
+        .list(|from| Ok((from.text()?, from.value()?)))?
+        .into_iter()
+        .collect();
+    let definitions = Definitions::of(version, &sources, connections, None)
+        .map_err(|why| from.broken(why.to_string()))?;
     engine.state.definitions = Arc::new(definitions);
     let (known, now_ms) = (from.number()? != 0, from.signed()?);
-    let (far, ahead) = (from.number()? != 0, (from.signed()?, from.number()?, from.small()?));
-    engine.side.clock = EventClock { now_ms: known.then_some(now_ms), ahead: far.then_some(ahead) };
+    let (far, ahead) = (
+        from.number()? != 0,
+        (from.signed()?, from.number()?, from.small()?),
+    );
+    engine.side.clock = EventClock {
+        now_ms: known.then_some(now_ms),
+        ahead: far.then_some(ahead),
+    };
     let mut tombstones = Tombstones::default();
     for _ in 0..from.count()? {
         let id = TwinId::new(from.text()?);
-        let tombstone = Tombstone { epoch: from.small()?, marks: read_marks(&mut from)? };
+        let tombstone = Tombstone {
+            epoch: from.small()?,
+            marks: read_marks(&mut from)?,
+        };
         tombstones.put(id, tombstone);
     }
     engine.side.tombstones = tombstones;
@@ -122,14 +144,19 @@ fn load_outbox(from: &mut Reader<'_>, engine: &mut Engine) -> Result<(), Damaged
     let mut outbox = Outbox::default();
     for _ in 0..from.count()? {
         let (partition, value, cause) = (from.number()?, from.value()?, from.number()?);
-        let command: Option<Command> =
-            serde_json::to_value(&value).ok().and_then(|json| serde_json::from_value(json).ok());
+        let command: Option<Command> = serde_json::to_value(&value)
+            .ok()
+            .and_then(|json| serde_json::from_value(json).ok());
         let key = match &command {
-            Some(Command::Put { twin, .. } | Command::Patch { twin, .. }) => Some(Key::Twin(twin.clone())),
-            Some(Command::Relate { edge }) => Some(Key::Edge(edge.source.clone(), edge.id.clone())),
-            Some(Command::Incoming { edge, .. }) => {
-                Some(Key::Incoming(edge.target.clone(), edge.source.clone(), edge.id.clone()))
+            Some(Command::Put { twin, .. } | Command::Patch { twin, .. }) => {
+                Some(Key::Twin(twin.clone()))
             }
+            Some(Command::Relate { edge }) => Some(Key::Edge(edge.source.clone(), edge.id.clone())),
+            Some(Command::Incoming { edge, .. }) => Some(Key::Incoming(
+                edge.target.clone(),
+                edge.source.clone(),
+                edge.id.clone(),
+            )),
             Some(Command::Defined { .. }) => {
                 let number = partition.checked_sub(1).and_then(|n| u8::try_from(n).ok());
                 number.and_then(Partition::new).map(Key::Defined)
@@ -152,7 +179,11 @@ fn load_outbox(from: &mut Reader<'_>, engine: &mut Engine) -> Result<(), Damaged
     for _ in 0..from.count()? {
         let twin = TwinId::new(from.text()?);
         let slot = u16::try_from(from.number()?).unwrap_or(u16::MAX);
-        let emit = Emit { before: from.value()?, stamp: from.number()?, cause: from.number()? };
+        let emit = Emit {
+            before: from.value()?,
+            stamp: from.number()?,
+            cause: from.number()?,
+        };
         outbox.emits.insert((twin, slot), emit);
     }
     engine.side.outbox = outbox;

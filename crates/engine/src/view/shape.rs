@@ -6,7 +6,12 @@ use gemelli_model::{Value, time};
 use std::sync::Arc;
 
 fn object(fields: Vec<(&str, Value)>) -> Value {
-    Value::Object(fields.into_iter().map(|(name, value)| (Arc::from(name), value)).collect())
+    Value::Object(
+        fields
+            .into_iter()
+            .map(|(name, value)| (Arc::from(name), value))
+            .collect(),
+    )
 }
 
 fn moment(ms: i64) -> Value {
@@ -14,7 +19,11 @@ fn moment(ms: i64) -> Value {
 }
 
 pub(super) fn adt(twin: &TwinRef) -> Value {
-    let members: Vec<Member> = twin.members().into_iter().filter(|m| !m.telemetry).collect();
+    let members: Vec<Member> = twin
+        .members()
+        .into_iter()
+        .filter(|m| !m.telemetry)
+        .collect();
     let mut metadata: Vec<(Arc<str>, Value)> = vec![
         ("$model".into(), Value::text(twin.interface().as_str())),
         ("$lastUpdateTime".into(), moment(twin.last_update_ms())),
@@ -36,7 +45,10 @@ pub(super) fn full(twin: &TwinRef) -> Value {
     let members = twin.members();
     let part = |wanted: fn(&Member) -> bool| {
         let shown = members.iter().filter(|m| wanted(m)).map(|m| {
-            let shown = object(vec![("value", m.value.clone()), ("updated", moment(m.updated_ms))]);
+            let shown = object(vec![
+                ("value", m.value.clone()),
+                ("updated", moment(m.updated_ms)),
+            ]);
             (m.name.clone(), shown)
         });
         Value::Object(shown.collect())
@@ -56,11 +68,17 @@ pub(super) fn full(twin: &TwinRef) -> Value {
         ("lifecycle", Value::text(twin.lifecycle().as_str())),
         ("connected", Value::Bool(twin.connected())),
         ("lastUpdateTime", moment(twin.last_update_ms())),
-        ("lastReportTime", twin.last_report_ms().map(moment).unwrap_or_default()),
+        (
+            "lastReportTime",
+            twin.last_report_ms().map(moment).unwrap_or_default(),
+        ),
         ("properties", part(|m| !m.derived && !m.telemetry)),
         ("telemetry", part(|m| m.telemetry)),
         ("derived", part(|m| m.derived)),
-        ("relationships", Value::Array(edges.iter().map(relationship).collect())),
+        (
+            "relationships",
+            Value::Array(edges.iter().map(relationship).collect()),
+        ),
         ("incoming", Value::Array(incoming.collect())),
     ])
 }

@@ -27,59 +27,219 @@ spec:
 ";
 
 fn put(twin: &str, interface: &str, properties: &str, only_new: bool) -> Command {
-    Command::Put { twin: twin.into(), interface: interface.into(), properties: json(properties), only_new }
+    Command::Put {
+        twin: twin.into(),
+        interface: interface.into(),
+        properties: json(properties),
+        only_new,
+    }
 }
 
 fn patch(twin: &str, patch: &str) -> Command {
-    Command::Patch { twin: twin.into(), patch: json(patch), if_match: None }
+    Command::Patch {
+        twin: twin.into(),
+        patch: json(patch),
+        if_match: None,
+    }
 }
 
 #[test]
 fn commands_answer_as_their_dry_run() {
     let mut world = World::of(HOUSE);
     for (command, wanted) in [
-        (put("kitchen", "room", r#"{"temperature": 21}"#, true), "answer"),
+        (
+            put("kitchen", "room", r#"{"temperature": 21}"#, true),
+            "answer",
+        ),
         (put("kitchen", "room", "{}", true), "already-exists"),
         (put("kitchen", "romo", "{}", false), "unknown-interface"),
-        (put("kitchen", "room", r#"{"temperture": 1}"#, false), "unknown-field"),
-        (put("kitchen", "room", r#"{"warm": true}"#, false), "read-only"),
-        (put("kitchen", "room", r#"{"temperature": "x"}"#, false), "wrong-type"),
+        (
+            put("kitchen", "room", r#"{"temperture": 1}"#, false),
+            "unknown-field",
+        ),
+        (
+            put("kitchen", "room", r#"{"warm": true}"#, false),
+            "read-only",
+        ),
+        (
+            put("kitchen", "room", r#"{"temperature": "x"}"#, false),
+            "wrong-type",
+        ),
         (put("kitchen", "room", "[]", false), "wrong-type"),
         (put("", "room", "{}", false), "malformed-id"),
-        (patch("kitchen", r#"[{"op":"replace","path":"/temperature","value":18}]"#), "answer"),
-        (patch("kitchen", r#"[{"op":"add","path":"/place","value":{"floor":1}}]"#), "answer"),
-        (patch("kitchen", r#"[{"op":"add","path":"/place/side","value":"north"}]"#), "answer"),
-        (patch("kitchen", r#"[{"op":"test","path":"/place/side","value":"north"}]"#), "answer"),
-        (patch("kitchen", r#"[{"op":"test","path":"/place/side","value":"south"}]"#), "precondition-failed"),
-        (patch("kitchen", r#"[{"op":"add","path":"/place/roof","value":1}]"#), "unknown-field"),
-        (patch("kitchen", r#"[{"op":"move","path":"/place"}]"#), "malformed-json"),
-        (patch("kitchen", r#"[{"op":"replace","path":"/warm","value":true}]"#), "read-only"),
+        (
+            patch(
+                "kitchen",
+                r#"[{"op":"replace","path":"/temperature","value":18}]"#,
+            ),
+            "answer",
+        ),
+        (
+            patch(
+                "kitchen",
+                r#"[{"op":"add","path":"/place","value":{"floor":1}}]"#,
+            ),
+            "answer",
+        ),
+        (
+            patch(
+                "kitchen",
+                r#"[{"op":"add","path":"/place/side","value":"north"}]"#,
+            ),
+            "answer",
+        ),
+        (
+            patch(
+                "kitchen",
+                r#"[{"op":"test","path":"/place/side","value":"north"}]"#,
+            ),
+            "answer",
+        ),
+        (
+            patch(
+                "kitchen",
+                r#"[{"op":"test","path":"/place/side","value":"south"}]"#,
+            ),
+            "precondition-failed",
+        ),
+        (
+            patch(
+                "kitchen",
+                r#"[{"op":"add","path":"/place/roof","value":1}]"#,
+            ),
+            "unknown-field",
+        ),
+        (
+            patch("kitchen", r#"[{"op":"move","path":"/place"}]"#),
+            "malformed-json",
+        ),
+        (
+            patch(
+                "kitchen",
+                r#"[{"op":"replace","path":"/warm","value":true}]"#,
+            ),
+            "read-only",
+        ),
         (patch("nowhere", "[]"), "unknown-twin"),
-        (Command::Relate { edge: edge("hall", "door", "kitchen") }, "answer"),
-        (Command::Relate { edge: edge("hall", "heater", "kitchen") }, "wrong-type"),
-        (Command::Relate { edge: edge("hall", "dor", "kitchen") }, "unknown-field"),
-        (Command::Relate { edge: edge("hall", "door", "nowhere") }, "unknown-twin"),
-        (Command::Delete { twin: "kitchen".into(), if_match: None }, "has-relationships"),
-        (Command::Delete { twin: "hall".into(), if_match: None }, "has-relationships"),
-        (Command::Unrelate { source: "hall".into(), id: "nothing".into() }, "not-found"),
-        (Command::Unrelate { source: "hall".into(), id: "door-kitchen".into() }, "accepted"),
-        (Command::Delete { twin: "kitchen".into(), if_match: Some("W/\"9\"".into()) }, "precondition-failed"),
-        (Command::Delete { twin: "kitchen".into(), if_match: Some("*".into()) }, "accepted"),
-        (Command::Remove { kind: "Interface".into(), name: "room".into() }, "in-use"),
-        (Command::Remove { kind: "Interface".into(), name: "none".into() }, "unknown-interface"),
-        (Command::Remove { kind: "Connection".into(), name: "none".into() }, "not-found"),
-        (Command::Remove { kind: "Cat".into(), name: "none".into() }, "unknown-kind"),
-        (Command::Delete { twin: "oven".into(), if_match: None }, "accepted"),
+        (
+            Command::Relate {
+                edge: edge("hall", "door", "kitchen"),
+            },
+            "answer",
+        ),
+        (
+            Command::Relate {
+                edge: edge("hall", "heater", "kitchen"),
+            },
+            "wrong-type",
+        ),
+        (
+            Command::Relate {
+                edge: edge("hall", "dor", "kitchen"),
+            },
+            "unknown-field",
+        ),
+        (
+            Command::Relate {
+                edge: edge("hall", "door", "nowhere"),
+            },
+            "unknown-twin",
+        ),
+        (
+            Command::Delete {
+                twin: "kitchen".into(),
+                if_match: None,
+            },
+            "has-relationships",
+        ),
+        (
+            Command::Delete {
+                twin: "hall".into(),
+                if_match: None,
+            },
+            "has-relationships",
+        ),
+        (
+            Command::Unrelate {
+                source: "hall".into(),
+                id: "nothing".into(),
+            },
+            "not-found",
+        ),
+        (
+            Command::Unrelate {
+                source: "hall".into(),
+                id: "door-kitchen".into(),
+            },
+            "accepted",
+        ),
+        (
+            Command::Delete {
+                twin: "kitchen".into(),
+                if_match: Some("W/\"9\"".into()),
+            },
+            "precondition-failed",
+        ),
+        (
+            Command::Delete {
+                twin: "kitchen".into(),
+                if_match: Some("*".into()),
+            },
+            "accepted",
+        ),
+        (
+            Command::Remove {
+                kind: "Interface".into(),
+                name: "room".into(),
+            },
+            "in-use",
+        ),
+        (
+            Command::Remove {
+                kind: "Interface".into(),
+                name: "none".into(),
+            },
+            "unknown-interface",
+        ),
+        (
+            Command::Remove {
+                kind: "Connection".into(),
+                name: "none".into(),
+            },
+            "not-found",
+        ),
+        (
+            Command::Remove {
+                kind: "Cat".into(),
+                name: "none".into(),
+            },
+            "unknown-kind",
+        ),
+        (
+            Command::Delete {
+                twin: "oven".into(),
+                if_match: None,
+            },
+            "accepted",
+        ),
     ] {
         let before = world.engine.state_hash();
         let dry = world.engine.check(&command);
-        assert_eq!(world.engine.state_hash(), before, "a dry run changes nothing: {command:?}");
+        assert_eq!(
+            world.engine.state_hash(),
+            before,
+            "a dry run changes nothing: {command:?}"
+        );
         let verdict = world.command(command.clone());
         assert_eq!(code(&verdict), wanted, "{command:?}: {verdict:?}");
         match (dry, verdict) {
             (Err(dry), Verdict::Rejected(real)) => {
                 assert_eq!(dry, real);
-                assert_eq!(world.engine.state_hash(), before, "a refused command leaves no trace: {command:?}");
+                assert_eq!(
+                    world.engine.state_hash(),
+                    before,
+                    "a refused command leaves no trace: {command:?}"
+                );
             }
             (Ok(_), Verdict::Accepted | Verdict::Answer(_)) => {}
             (dry, verdict) => panic!("dry run {dry:?}, then {verdict:?}"),
@@ -104,7 +264,10 @@ fn apply_is_all_or_nothing_and_repeatable() {
         "{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {name: attic}, spec: {interface: room, relationships: [{name: door, target: nowhere}]}}"
     );
     assert_eq!(code(&world.apply(&faulty)), "unknown-twin");
-    assert_eq!((world.engine.state_hash(), world.log.len()), (before, records));
+    assert_eq!(
+        (world.engine.state_hash(), world.log.len()),
+        (before, records)
+    );
     let two = "
 apiVersion: gemelli.dev/v1
 kind: Twin
@@ -122,7 +285,10 @@ metadata: {name: hall}
 spec: {interface: room, properties: {temperature: 25}}
 ";
     let done = answer(world.apply(two));
-    let changes: Vec<_> = done.match_indices("\"change\":\"").map(|(at, m)| &done[at + m.len()..at + m.len() + 7]).collect();
+    let changes: Vec<_> = done
+        .match_indices("\"change\":\"")
+        .map(|(at, m)| &done[at + m.len()..at + m.len() + 7])
+        .collect();
     assert_eq!(changes, ["created", "created", "configu"]);
     assert_eq!(world.get("hall", "warm"), "true");
     assert_eq!(world.twin("oven").incoming().len(), 1);
@@ -139,7 +305,11 @@ fn multiplicity_holds_across_commands_and_manifests() {
     assert_eq!(code(&world.relate("hall", "door", "a")), "answer");
     assert_eq!(code(&world.relate("hall", "door", "b")), "answer");
     assert_eq!(code(&world.relate("hall", "door", "c")), "limit-reached");
-    assert_eq!(code(&world.relate("hall", "door", "a")), "answer", "the same edge again");
+    assert_eq!(
+        code(&world.relate("hall", "door", "a")),
+        "answer",
+        "the same edge again"
+    );
     let manifest = "{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {name: a}, spec: {interface: room, relationships: [{name: door, target: a}, {name: door, target: b}, {name: door, target: c}]}}";
     assert_eq!(code(&world.apply(manifest)), "limit-reached");
 }
@@ -149,13 +319,26 @@ fn a_relationship_on_its_way_protects_its_target() {
     let mut world = World::of(HOUSE);
     world.command(put("kitchen", "room", "{}", true));
     // Both in one wave: the target does not know of the edge yet.
-    let relate = Body::Command(Command::Relate { edge: edge("hall", "door", "kitchen") });
-    let delete = Body::Command(Command::Delete { twin: "kitchen".into(), if_match: None });
+    let relate = Body::Command(Command::Relate {
+        edge: edge("hall", "door", "kitchen"),
+    });
+    let delete = Body::Command(Command::Delete {
+        twin: "kitchen".into(),
+        if_match: None,
+    });
     let verdicts = world.batch(vec![relate, delete]);
-    assert_eq!(verdicts.iter().map(code).collect::<Vec<_>>(), ["answer", "has-relationships"]);
+    assert_eq!(
+        verdicts.iter().map(code).collect::<Vec<_>>(),
+        ["answer", "has-relationships"]
+    );
     // And back in one wave: the last word counts.
-    let unrelate = Body::Command(Command::Unrelate { source: "hall".into(), id: "door-kitchen".into() });
-    let relate = Body::Command(Command::Relate { edge: edge("hall", "door", "kitchen") });
+    let unrelate = Body::Command(Command::Unrelate {
+        source: "hall".into(),
+        id: "door-kitchen".into(),
+    });
+    let relate = Body::Command(Command::Relate {
+        edge: edge("hall", "door", "kitchen"),
+    });
     world.batch(vec![unrelate, relate]);
     assert_eq!(world.twin("kitchen").incoming().len(), 1);
     world.check_hashes(75);
@@ -166,12 +349,24 @@ fn a_deleted_twin_is_remembered() {
     let mut world = World::of(HOUSE);
     world.command(put("kitchen", "room", "{}", true));
     world.report_id("kitchen", "kitchen#1", r#"{"temperature": 30}"#);
-    world.command(Command::Delete { twin: "kitchen".into(), if_match: None });
-    assert_eq!(code(&world.report_id("kitchen", "kitchen#1", "{}")), "unknown-twin");
+    world.command(Command::Delete {
+        twin: "kitchen".into(),
+        if_match: None,
+    });
+    assert_eq!(
+        code(&world.report_id("kitchen", "kitchen#1", "{}")),
+        "unknown-twin"
+    );
     world.command(put("kitchen", "room", "{}", true));
-    assert_eq!(code(&world.report_id("kitchen", "kitchen#1", r#"{"temperature": 30}"#)), "duplicate");
+    assert_eq!(
+        code(&world.report_id("kitchen", "kitchen#1", r#"{"temperature": 30}"#)),
+        "duplicate"
+    );
     assert_eq!(world.get("kitchen", "temperature"), "null");
-    assert!(world.twin("kitchen").etag().starts_with("W/\"2-"), "a new epoch");
+    assert!(
+        world.twin("kitchen").etag().starts_with("W/\"2-"),
+        "a new epoch"
+    );
     world.check_hashes(78);
 }
 
@@ -192,14 +387,24 @@ fn ids_that_differ_by_case_alone_are_refused_where_case_is_ignored() {
         ("Box", "strict", "answer"),
         ("BOX", "STRICT", "unknown-interface"),
     ] {
-        assert_eq!(code(&world.command(put(twin, interface, "{}", false))), wanted, "{twin}");
+        assert_eq!(
+            code(&world.command(put(twin, interface, "{}", false))),
+            wanted,
+            "{twin}"
+        );
     }
     let view = world.engine.view();
     assert_eq!(view.canonical("pOLE-1").unwrap().as_str(), "Pole-1");
     assert_eq!(view.canonical("LAMP-1").unwrap().as_str(), "lamp-1");
     assert_eq!(view.canonical("bOX"), None);
-    assert_eq!(view.twins().map(|t| t.id().to_string()).collect::<Vec<_>>(), ["Box", "Pole-1", "box", "lamp-1"]);
-    let page: Vec<_> = view.twins_after(Some("Pole-1")).map(|t| t.id().to_string()).collect();
+    assert_eq!(
+        view.twins().map(|t| t.id().to_string()).collect::<Vec<_>>(),
+        ["Box", "Pole-1", "box", "lamp-1"]
+    );
+    let page: Vec<_> = view
+        .twins_after(Some("Pole-1"))
+        .map(|t| t.id().to_string())
+        .collect();
     assert_eq!(page, ["box", "lamp-1"]);
 }
 
@@ -214,14 +419,30 @@ fn a_twin_is_shown_in_two_forms() {
     assert_eq!(adt.get("warm"), Some(&json("true")));
     let metadata = adt.get("$metadata").unwrap();
     assert_eq!(metadata.get("$model"), Some(&json("\"room\"")));
-    let updated = metadata.get("temperature").unwrap().get("lastUpdateTime").unwrap();
-    assert!(updated.as_str().unwrap().starts_with("2023-11-14T22:13:20"), "{updated}");
+    let updated = metadata
+        .get("temperature")
+        .unwrap()
+        .get("lastUpdateTime")
+        .unwrap();
+    assert!(
+        updated.as_str().unwrap().starts_with("2023-11-14T22:13:20"),
+        "{updated}"
+    );
     let full = world.twin("hall").to_full();
     assert_eq!(full.get("lifecycle"), Some(&json("\"synchronized\"")));
-    assert_eq!(full.get("derived").unwrap().get("warm").unwrap().get("value"), Some(&json("true")));
+    assert_eq!(
+        full.get("derived")
+            .unwrap()
+            .get("warm")
+            .unwrap()
+            .get("value"),
+        Some(&json("true"))
+    );
     assert_eq!(
         full.get("relationships"),
-        Some(&json(r#"[{"id":"heater-oven","name":"heater","target":"oven","properties":null}]"#))
+        Some(&json(
+            r#"[{"id":"heater-oven","name":"heater","target":"oven","properties":null}]"#
+        ))
     );
     let etag = world.twin("hall").etag();
     world.report("hall", r#"{"temperature": 22.5}"#);

@@ -83,7 +83,10 @@ fn street() -> World {
             only_new: true,
         };
         assert_eq!(code(&world.command(put)), "answer");
-        assert_eq!(code(&world.relate(&format!("lamp-{n}"), "street", "high")), "answer");
+        assert_eq!(
+            code(&world.relate(&format!("lamp-{n}"), "street", "high")),
+            "answer"
+        );
     }
     world
 }
@@ -92,12 +95,25 @@ fn street() -> World {
 fn roll_ups_follow_every_change() {
     let mut world = street();
     let seen = |world: &World| {
-        ["power", "strongest", "lamps", "broken", "heavy", "anyBroken"].map(|m| world.get("high", m)).join(" ")
+        [
+            "power",
+            "strongest",
+            "lamps",
+            "broken",
+            "heavy",
+            "anyBroken",
+        ]
+        .map(|m| world.get("high", m))
+        .join(" ")
     };
     assert_eq!(seen(&world), "30.0 10.0 3 0 0 false");
     world.report("lamp-1", r#"{"power": 25.5, "broken": true}"#);
     assert_eq!(seen(&world), "45.5 25.5 3 1 0 true");
-    assert_eq!(world.get("town", "power"), "45.5", "roll-ups on roll-ups, in the same batch");
+    assert_eq!(
+        world.get("town", "power"),
+        "45.5",
+        "roll-ups on roll-ups, in the same batch"
+    );
     world.report("lamp-1", r#"{"power": null, "broken": false}"#);
     assert_eq!(seen(&world), "20.0 10.0 3 0 0 false");
     let mut heavy = edge("lamp-2", "street", "high");
@@ -125,7 +141,11 @@ fn roll_ups_look_along_edges_too() {
     world.unrelate("town", "watches-lamp-2");
     assert_eq!(world.get("town", "watched"), "10.0");
     world.report("lamp-2", r#"{"power": 1}"#);
-    assert_eq!(world.get("town", "watched"), "10.0", "it is watched no longer");
+    assert_eq!(
+        world.get("town", "watched"),
+        "10.0",
+        "it is watched no longer"
+    );
     world.check_hashes(80);
 }
 
@@ -134,7 +154,11 @@ fn a_batch_contributes_once_per_child_and_tells_final_values_once() {
     let mut world = street();
     let reports = (0..300).map(|n| {
         let lamp = format!("lamp-{}", n % 3 + 1);
-        gemelli_event::Body::Event(crate::world::real(&world.engine, &lamp, &format!(r#"{{"power": {n}}}"#)))
+        gemelli_event::Body::Event(crate::world::real(
+            &world.engine,
+            &lamp,
+            &format!(r#"{{"power": {n}}}"#),
+        ))
     });
     let reports = reports.collect();
     world.batch(reports);
@@ -150,7 +174,11 @@ fn a_batch_contributes_once_per_child_and_tells_final_values_once() {
     );
     // There and back within a batch: nothing to tell.
     let report = |power: f64| {
-        gemelli_event::Body::Event(crate::world::real(&world.engine, "lamp-1", &format!(r#"{{"power": {power}}}"#)))
+        gemelli_event::Body::Event(crate::world::real(
+            &world.engine,
+            "lamp-1",
+            &format!(r#"{{"power": {power}}}"#),
+        ))
     };
     let batch = vec![report(1.0), report(297.0)];
     world.batch(batch);
@@ -181,7 +209,9 @@ spec:
     - {name: town, target: town}
 ",
     );
-    let Verdict::Answer(answer) = verdict else { panic!("{verdict:?}") };
+    let Verdict::Answer(answer) = verdict else {
+        panic!("{verdict:?}")
+    };
     assert_eq!(
         answer.to_string(),
         r#"{"version":2,"objects":[{"kind":"Interface","name":"street","change":"configured"}]}"#
@@ -235,7 +265,10 @@ fn a_chain_adds_up_and_a_circle_ends() {
 
 #[test]
 fn what_one_flush_cannot_hold_comes_with_the_next() {
-    let limits = Limits { fan_out: 7, ..Limits::default() };
+    let limits = Limits {
+        fan_out: 7,
+        ..Limits::default()
+    };
     let mut world = World::with(limits);
     world.waves = 2;
     world.apply(STREET);
@@ -261,6 +294,10 @@ fn what_one_flush_cannot_hold_comes_with_the_next() {
     assert_eq!(world.get("high", "power"), "40.0");
     let mut crashed = World::with(world.limits.clone());
     crashed.engine = left;
-    assert_ne!(crashed.engine.state_hash(), world.engine.state_hash(), "something was still to come");
+    assert_ne!(
+        crashed.engine.state_hash(),
+        world.engine.state_hash(),
+        "something was still to come"
+    );
     world.check_hashes(200);
 }

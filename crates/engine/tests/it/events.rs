@@ -57,11 +57,27 @@ fn reports_change_members_and_what_is_computed_from_them() {
     for (payload, verdict, dew_point) in [
         (r#"{"temperature": 20}"#, "accepted", "null"),
         (r#"{"humidity": 50, "state": "dry"}"#, "accepted", "10.0"),
-        (r#"{"temperature": 21.5, "ceId": "x", "timestamp": "2026-01-01T00:00:00Z"}"#, "accepted", "11.5"),
-        (r#"{"dewPoint": 99, "level": 3, "noise": 1.5}"#, "accepted", "11.5"),
+        (
+            r#"{"temperature": 21.5, "ceId": "x", "timestamp": "2026-01-01T00:00:00Z"}"#,
+            "accepted",
+            "11.5",
+        ),
+        (
+            r#"{"dewPoint": 99, "level": 3, "noise": 1.5}"#,
+            "accepted",
+            "11.5",
+        ),
         (r#"{"temperature": null}"#, "accepted", "null"),
-        (r#"{"temperature": 1, "temperature": 2}"#, "accepted", "-8.0"),
-        (r#"{"temperature": 30, "humidty": 1}"#, "unknown-field", "-8.0"),
+        (
+            r#"{"temperature": 1, "temperature": 2}"#,
+            "accepted",
+            "-8.0",
+        ),
+        (
+            r#"{"temperature": 30, "humidty": 1}"#,
+            "unknown-field",
+            "-8.0",
+        ),
         (r#"{"temperature": "warm"}"#, "wrong-type", "-8.0"),
         (r#"{"temperature": 30"#, "malformed-json", "-8.0"),
         (r#"{"temperature": 30} x"#, "malformed-json", "-8.0"),
@@ -86,46 +102,86 @@ fn events_that_cannot_be_are_refused_with_a_remedy() {
     let mut stranger = real(&world.engine, "attic", "{}");
     stranger.interface = "Legacy".into();
     for (event, wanted) in [
-        (real(&world.engine, "nobody", "{}"), "unknown-twin: twin nobody does not exist; create it, or mend the id"),
-        (stranger, "unknown-interface: twin attic is of interface room, not Legacy; send it to interface room"),
+        (
+            real(&world.engine, "nobody", "{}"),
+            "unknown-twin: twin nobody does not exist; create it, or mend the id",
+        ),
+        (
+            stranger,
+            "unknown-interface: twin attic is of interface room, not Legacy; send it to interface room",
+        ),
         (
             real(&world.engine, "attic", r#"{"temprature": 1}"#),
             "unknown-field: interface room has no member temprature; did you mean temperature?",
         ),
     ] {
         let verdict = world.batch(vec![Body::Event(event)]).remove(0);
-        let gemelli_engine::Verdict::Rejected(rejection) = verdict else { panic!("{verdict:?}") };
+        let gemelli_engine::Verdict::Rejected(rejection) = verdict else {
+            panic!("{verdict:?}")
+        };
         assert_eq!(rejection.to_string(), wanted);
     }
-    assert_eq!(world.engine.state_hash(), before, "a refused event leaves no trace");
+    assert_eq!(
+        world.engine.state_hash(),
+        before,
+        "a refused event leaves no trace"
+    );
     assert_eq!(world.log.len(), records);
 }
 
 #[test]
 fn an_id_counts_once_within_the_window_of_its_source() {
     let mut world = World::of(ROOM);
-    assert_eq!(code(&world.report_id("attic", "attic#1", r#"{"temperature": 1}"#)), "accepted");
-    assert_eq!(code(&world.report_id("attic", "attic#1", r#"{"temperature": 2}"#)), "duplicate");
+    assert_eq!(
+        code(&world.report_id("attic", "attic#1", r#"{"temperature": 1}"#)),
+        "accepted"
+    );
+    assert_eq!(
+        code(&world.report_id("attic", "attic#1", r#"{"temperature": 2}"#)),
+        "duplicate"
+    );
     assert_eq!(world.get("attic", "temperature"), "1.0");
     // A refused event does not use its id up.
-    assert_eq!(code(&world.report_id("attic", "attic#2", "{")), "malformed-json");
-    assert_eq!(code(&world.report_id("attic", "attic#2", r#"{"temperature": 2}"#)), "accepted");
+    assert_eq!(
+        code(&world.report_id("attic", "attic#2", "{")),
+        "malformed-json"
+    );
+    assert_eq!(
+        code(&world.report_id("attic", "attic#2", r#"{"temperature": 2}"#)),
+        "accepted"
+    );
     // Other twins, other sources and events without an id are not concerned.
-    assert_eq!(code(&world.report_id("cellar", "attic#1", "{}")), "accepted");
+    assert_eq!(
+        code(&world.report_id("cellar", "attic#1", "{}")),
+        "accepted"
+    );
     let gateway = Event {
         id: Some("attic#1".into()),
         source: Some("gateway".into()),
         ..real(&world.engine, "attic", "{}")
     };
-    assert_eq!(code(&world.batch(vec![Body::Event(gateway)])[0]), "accepted");
+    assert_eq!(
+        code(&world.batch(vec![Body::Event(gateway)])[0]),
+        "accepted"
+    );
     assert_eq!(code(&world.report("attic", "{}")), "accepted");
     assert_eq!(code(&world.report("attic", "{}")), "accepted");
     // The window holds the last 32.
     for n in 3..=33 {
-        assert_eq!(code(&world.report_id("attic", &format!("attic#{n}"), "{}")), "accepted");
+        assert_eq!(
+            code(&world.report_id("attic", &format!("attic#{n}"), "{}")),
+            "accepted"
+        );
     }
-    assert_eq!(code(&world.report_id("attic", "attic#2", "{}")), "duplicate");
-    assert_eq!(code(&world.report_id("attic", "attic#1", "{}")), "accepted", "older than the window");
+    assert_eq!(
+        code(&world.report_id("attic", "attic#2", "{}")),
+        "duplicate"
+    );
+    assert_eq!(
+        code(&world.report_id("attic", "attic#1", "{}")),
+        "accepted",
+        "older than the window"
+    );
     world.check_hashes(20);
 }
 
@@ -143,11 +199,21 @@ fn store_events_merge_and_are_never_taken_for_duplicates() {
         r#"{"WINDSPEED": 3.5, "Box": {"a": 1, "b": {"c": true}}, "unknown": 1}"#,
         r#"{"box": {"A": 0, "b": {"d": false}}, "msg_count": 7}"#,
     ] {
-        assert_eq!(code(&world.batch(vec![Body::Event(store(payload))])[0]), "accepted");
+        assert_eq!(
+            code(&world.batch(vec![Body::Event(store(payload))])[0]),
+            "accepted"
+        );
     }
     assert_eq!(world.get("legacy-A", "windSpeed"), "3.5");
-    assert_eq!(world.get("legacy-a", "box"), r#"{"a":0,"b":{"c":true,"d":false}}"#);
-    assert_eq!(world.twin("legacy-A").last_report_ms(), None, "the device said nothing");
+    assert_eq!(
+        world.get("legacy-a", "box"),
+        r#"{"a":0,"b":{"c":true,"d":false}}"#
+    );
+    assert_eq!(
+        world.twin("legacy-A").last_report_ms(),
+        None,
+        "the device said nothing"
+    );
 }
 
 #[test]
@@ -165,6 +231,10 @@ fn commands_reach_related_twins_only() {
         (Some("cellar"), "attic", "setLevel", "{", "malformed-json"),
     ] {
         let body = command(&world.engine, sender, receiver, name, payload);
-        assert_eq!(code(&world.batch(vec![body])[0]), wanted, "{sender:?} {name} {payload}");
+        assert_eq!(
+            code(&world.batch(vec![body])[0]),
+            wanted,
+            "{sender:?} {name} {payload}"
+        );
     }
 }

@@ -45,7 +45,10 @@ fn a_twin_lives_by_its_connection_and_its_reports() {
     let mut world = World::of(LAMPS);
     let states = |world: &World, wanted: Lifecycle| {
         assert_eq!(world.twin("lamp").lifecycle(), wanted);
-        assert_eq!(world.engine.view().lifecycle()[&wanted], 1 + usize::from(wanted == Lifecycle::Unbound) * 2);
+        assert_eq!(
+            world.engine.view().lifecycle()[&wanted],
+            1 + usize::from(wanted == Lifecycle::Unbound) * 2
+        );
     };
     states(&world, Lifecycle::Unbound);
     world.presence("lamp", true);
@@ -56,7 +59,10 @@ fn a_twin_lives_by_its_connection_and_its_reports() {
     world.report("lamp", r#"{"power": 1}"#);
     world.wait(600);
     states(&world, Lifecycle::Synchronized);
-    assert_eq!(world.engine.next_due_ms(world.now_ms), Some(world.now_ms + 401));
+    assert_eq!(
+        world.engine.next_due_ms(world.now_ms),
+        Some(world.now_ms + 401)
+    );
     world.wait(401);
     states(&world, Lifecycle::OutOfSync);
     world.presence("lamp", false);
@@ -74,7 +80,13 @@ fn a_twin_lives_by_its_connection_and_its_reports() {
 fn derived_values_expire_and_emit() {
     let mut world = World::of(LAMPS);
     world.report("lamp", r#"{"power": 7}"#);
-    assert_eq!(world.sent(), ["virtual lamp {\"level\":\"high\"}", "derived lamp level=\"high\""]);
+    assert_eq!(
+        world.sent(),
+        [
+            "virtual lamp {\"level\":\"high\"}",
+            "derived lamp level=\"high\""
+        ]
+    );
     world.report("lamp", r#"{"power": 8}"#);
     assert_eq!(world.get("lamp", "rising"), "true");
     assert_eq!(world.sent(), ["derived lamp rising=true"]);
@@ -93,13 +105,25 @@ fn derived_values_expire_and_emit() {
 fn ages_follow_the_devices_time() {
     let mut world = World::of(LAMPS);
     let start = 400 * DAY;
-    for (hours, state, stuck) in
-        [(0, "on", "null"), (24, "on", "false"), (48, "on", "false"), (49, "on", "true"), (50, "off", "false")]
-    {
-        world.report_at("one", start + hours * HOUR, &format!(r#"{{"state": "{state}"}}"#));
+    for (hours, state, stuck) in [
+        (0, "on", "null"),
+        (24, "on", "false"),
+        (48, "on", "false"),
+        (49, "on", "true"),
+        (50, "off", "false"),
+    ] {
+        world.report_at(
+            "one",
+            start + hours * HOUR,
+            &format!(r#"{{"state": "{state}"}}"#),
+        );
         let seen = world.get("one", "stuck");
         // The first report is the first change: 0 hours ago.
-        assert_eq!(seen.replace("false", "no"), stuck.replace("false", "no").replace("null", "no"), "{hours}");
+        assert_eq!(
+            seen.replace("false", "no"),
+            stuck.replace("false", "no").replace("null", "no"),
+            "{hours}"
+        );
     }
     world.check_hashes(75);
 }
@@ -126,10 +150,17 @@ fn one_wild_clock_does_not_poison_the_others() {
     let mut world = World::of(LAMPS);
     let start = 400 * DAY;
     world.report_at("one", start, r#"{"state": "on"}"#);
-    assert_eq!(code(&world.report_at("two", start + 1_000 * DAY, r#"{"state": "on"}"#)), "accepted");
+    assert_eq!(
+        code(&world.report_at("two", start + 1_000 * DAY, r#"{"state": "on"}"#)),
+        "accepted"
+    );
     assert_eq!(world.engine.event_clock_ms(), Some(start));
     assert_eq!(world.engine.counters().wild_times, 1);
-    assert_eq!(world.twin("two").last_report_ms(), Some(start), "the event keeps the clock's time");
+    assert_eq!(
+        world.twin("two").last_report_ms(),
+        Some(start),
+        "the event keeps the clock's time"
+    );
     world.report_at("one", start + HOUR, "{}");
     assert_eq!(world.engine.event_clock_ms(), Some(start + HOUR));
     // A clock that was never set says 1970: it counts as none.

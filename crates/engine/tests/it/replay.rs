@@ -1,7 +1,10 @@
 //! The same records give the same state: live, replayed, and from a snapshot with its tail.
 
 use crate::world::{World, command, edge, json, real, reload, replay};
-use gemelli_event::{Body, record::{Command, Event, Presence}};
+use gemelli_event::{
+    Body,
+    record::{Command, Event, Presence},
+};
 use gemelli_model::Value;
 use proptest::prelude::*;
 
@@ -54,7 +57,12 @@ spec:
 
 /// The same with another order of members and another roll-up.
 fn other_model() -> String {
-    MODEL.replace("- {name: base, schema: double}\n", "- {name: more, schema: string}\n    - {name: base, schema: double}\n").replace("op: max", "op: avg")
+    MODEL
+        .replace(
+            "- {name: base, schema: double}\n",
+            "- {name: more, schema: string}\n    - {name: base, schema: double}\n",
+        )
+        .replace("op: max", "op: avg")
 }
 
 const LEAVES: u8 = 4;
@@ -62,7 +70,11 @@ const TREES: u8 = 3;
 
 fn name(n: u8) -> String {
     let n = n % (LEAVES + TREES);
-    if n < LEAVES { format!("leaf-{n}") } else { format!("tree-{}", n - LEAVES) }
+    if n < LEAVES {
+        format!("leaf-{n}")
+    } else {
+        format!("tree-{}", n - LEAVES)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -94,7 +106,11 @@ fn act() -> impl Strategy<Value = Act> {
 
 fn relation(a: u8, b: u8) -> (String, &'static str, String) {
     let (a, b) = (name(a), name(b));
-    let along = if a.starts_with("tree") && b.starts_with("leaf") { "down" } else { "up" };
+    let along = if a.starts_with("tree") && b.starts_with("leaf") {
+        "down"
+    } else {
+        "up"
+    };
     (a, along, b)
 }
 
@@ -110,31 +126,68 @@ fn body(world: &World, act: &Act) -> Option<Body> {
             };
             let id = id.map(|id| format!("{twin}#{id}").into());
             let time_ms = Some(1_700_000_000_000 + i64::from(*x) * 7);
-            Some(Body::Event(Event { id, time_ms, ..real(&world.engine, &twin, &payload) }))
+            Some(Body::Event(Event {
+                id,
+                time_ms,
+                ..real(&world.engine, &twin, &payload)
+            }))
         }
         Act::Put(twin) => {
             let twin = name(*twin);
-            let interface = if twin.starts_with("leaf") { "leaf" } else { "tree" };
+            let interface = if twin.starts_with("leaf") {
+                "leaf"
+            } else {
+                "tree"
+            };
             let twin = twin.as_str().into();
-            command(Command::Put { twin, interface: interface.into(), properties: Value::Null, only_new: false })
+            command(Command::Put {
+                twin,
+                interface: interface.into(),
+                properties: Value::Null,
+                only_new: false,
+            })
         }
-        Act::Delete(twin) => command(Command::Delete { twin: name(*twin).as_str().into(), if_match: None }),
+        Act::Delete(twin) => command(Command::Delete {
+            twin: name(*twin).as_str().into(),
+            if_match: None,
+        }),
         Act::Relate(a, b) => {
             let (a, along, b) = relation(*a, *b);
-            command(Command::Relate { edge: edge(&a, along, &b) })
+            command(Command::Relate {
+                edge: edge(&a, along, &b),
+            })
         }
         Act::Unrelate(a, b) => {
             let (a, along, b) = relation(*a, *b);
-            command(Command::Unrelate { source: a.as_str().into(), id: format!("{along}-{b}").into() })
+            command(Command::Unrelate {
+                source: a.as_str().into(),
+                id: format!("{along}-{b}").into(),
+            })
         }
-        Act::Presence(twin, connected) => {
-            Some(Body::Presence(Presence { twin: name(*twin).as_str().into(), connected: *connected }))
-        }
-        Act::Poke(a, b) => Some(self::command(&world.engine, Some(&name(*a)), &name(*b), "poke", "{}")),
+        Act::Presence(twin, connected) => Some(Body::Presence(Presence {
+            twin: name(*twin).as_str().into(),
+            connected: *connected,
+        })),
+        Act::Poke(a, b) => Some(self::command(
+            &world.engine,
+            Some(&name(*a)),
+            &name(*b),
+            "poke",
+            "{}",
+        )),
         Act::Apply(other) => {
-            let text = if *other { other_model() } else { MODEL.to_owned() };
+            let text = if *other {
+                other_model()
+            } else {
+                MODEL.to_owned()
+            };
             let manifests = gemelli_model::manifest::parse(&text).into_result().unwrap();
-            command(Command::Apply { manifests: manifests.iter().map(gemelli_model::manifest::to_value).collect() })
+            command(Command::Apply {
+                manifests: manifests
+                    .iter()
+                    .map(gemelli_model::manifest::to_value)
+                    .collect(),
+            })
         }
         Act::Wait(_) => None,
     }
@@ -170,12 +223,27 @@ fn check_sums(world: &World) {
         let mut sum = 0.0;
         let mut lit = 0;
         for edge in tree.incoming().iter().filter(|e| e.name.as_ref() == "up") {
-            let Some(child) = view.twin(edge.source.as_str()) else { panic!("{edge:?} has no source") };
-            sum += child.get("twice").and_then(Value::as_f64).unwrap_or_default();
+            let Some(child) = view.twin(edge.source.as_str()) else {
+                panic!("{edge:?} has no source")
+            };
+            sum += child
+                .get("twice")
+                .and_then(Value::as_f64)
+                .unwrap_or_default();
             lit += i64::from(child.get("on").and_then(Value::as_bool) == Some(true));
         }
-        assert_eq!(tree.get("sum").and_then(Value::as_f64), Some(sum), "sum of {}", tree.id());
-        assert_eq!(tree.get("lit"), Some(&Value::Int(lit)), "lit of {}", tree.id());
+        assert_eq!(
+            tree.get("sum").and_then(Value::as_f64),
+            Some(sum),
+            "sum of {}",
+            tree.id()
+        );
+        assert_eq!(
+            tree.get("lit"),
+            Some(&Value::Int(lit)),
+            "lit of {}",
+            tree.id()
+        );
     }
 }
 
@@ -224,10 +292,20 @@ proptest! {
 #[test]
 fn a_dropped_record_shows_in_the_hash() {
     let mut world = World::of(MODEL);
-    world.command(Command::Put { twin: "leaf-0".into(), interface: "leaf".into(), properties: json("{}"), only_new: true });
+    world.command(Command::Put {
+        twin: "leaf-0".into(),
+        interface: "leaf".into(),
+        properties: json("{}"),
+        only_new: true,
+    });
     world.report("leaf-0", r#"{"x": 1}"#);
     world.report("leaf-0", r#"{"x": 2}"#);
-    let log: Vec<_> = world.log.iter().filter(|r| !matches!(&r.body, Body::Event(e) if e.payload.ends_with(b"1}"))).cloned().collect();
+    let log: Vec<_> = world
+        .log
+        .iter()
+        .filter(|r| !matches!(&r.body, Body::Event(e) if e.payload.ends_with(b"1}")))
+        .cloned()
+        .collect();
     assert_eq!(log.len() + 1, world.log.len());
     let other = replay(world.limits.clone(), None, &log);
     assert_ne!(other.state_hash(), world.engine.state_hash());
@@ -246,7 +324,9 @@ fn the_first_snapshots_bytes_can_still_be_read() {
     assert_eq!(twin.lifecycle().as_str(), "synchronized");
     // Any other length is damage, and said to be.
     for cut in 0..bytes.len() {
-        let damaged = engine.load_twin(&"leaf-0".into(), &bytes[..cut]).unwrap_err();
+        let damaged = engine
+            .load_twin(&"leaf-0".into(), &bytes[..cut])
+            .unwrap_err();
         assert!(damaged.to_string().contains("leaf-0"), "{damaged}");
     }
     let mut newer = bytes.to_vec();
@@ -263,11 +343,20 @@ fn the_first_snapshots_bytes_can_still_be_read() {
 #[ignore = "writes the samples of the snapshot format"]
 fn write_samples() {
     let mut world = World::of(MODEL);
-    world.command(Command::Put { twin: "leaf-0".into(), interface: "leaf".into(), properties: json("{}"), only_new: true });
+    world.command(Command::Put {
+        twin: "leaf-0".into(),
+        interface: "leaf".into(),
+        properties: json("{}"),
+        only_new: true,
+    });
     world.report_id("leaf-0", "leaf-0#1", r#"{"x": 1, "on": true}"#);
     world.report_id("leaf-0", "leaf-0#2", r#"{"x": 2}"#);
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples");
     std::fs::create_dir_all(folder).unwrap();
     std::fs::write(format!("{folder}/meta-v1.bin"), world.engine.encode_meta()).unwrap();
-    std::fs::write(format!("{folder}/twin-v1.bin"), world.engine.view().encode_twin(&"leaf-0".into()).unwrap()).unwrap();
+    std::fs::write(
+        format!("{folder}/twin-v1.bin"),
+        world.engine.view().encode_twin(&"leaf-0".into()).unwrap(),
+    )
+    .unwrap();
 }

@@ -65,30 +65,46 @@ impl World {
 
     /// A report of a device.
     pub fn report(&mut self, twin: &str, payload: &str) -> Verdict {
-        self.batch(vec![Body::Event(real(&self.engine, twin, payload))]).remove(0)
+        self.batch(vec![Body::Event(real(&self.engine, twin, payload))])
+            .remove(0)
     }
 
     /// A report with the device's own time.
     pub fn report_at(&mut self, twin: &str, time_ms: i64, payload: &str) -> Verdict {
-        let event = Event { time_ms: Some(time_ms), ..real(&self.engine, twin, payload) };
+        let event = Event {
+            time_ms: Some(time_ms),
+            ..real(&self.engine, twin, payload)
+        };
         self.batch(vec![Body::Event(event)]).remove(0)
     }
 
     pub fn report_id(&mut self, twin: &str, id: &str, payload: &str) -> Verdict {
-        let event = Event { id: Some(id.into()), ..real(&self.engine, twin, payload) };
+        let event = Event {
+            id: Some(id.into()),
+            ..real(&self.engine, twin, payload)
+        };
         self.batch(vec![Body::Event(event)]).remove(0)
     }
 
     pub fn relate(&mut self, source: &str, name: &str, target: &str) -> Verdict {
-        self.command(Command::Relate { edge: edge(source, name, target) })
+        self.command(Command::Relate {
+            edge: edge(source, name, target),
+        })
     }
 
     pub fn unrelate(&mut self, source: &str, id: &str) -> Verdict {
-        self.command(Command::Unrelate { source: source.into(), id: id.into() })
+        self.command(Command::Unrelate {
+            source: source.into(),
+            id: id.into(),
+        })
     }
 
     pub fn presence(&mut self, twin: &str, connected: bool) -> Verdict {
-        self.batch(vec![Body::Presence(Presence { twin: twin.into(), connected })]).remove(0)
+        self.batch(vec![Body::Presence(Presence {
+            twin: twin.into(),
+            connected,
+        })])
+        .remove(0)
     }
 
     /// Time passes, with nothing but timers.
@@ -103,7 +119,10 @@ impl World {
         let mut emitted = Vec::new();
         self.engine.due(self.now_ms, 4_096, &mut emitted);
         self.step_all(&mut emitted);
-        let verdicts = inputs.into_iter().map(|body| self.step(partition(&body), body)).collect();
+        let verdicts = inputs
+            .into_iter()
+            .map(|body| self.step(partition(&body), body))
+            .collect();
         for _ in 0..self.waves {
             self.engine.flush(&mut emitted);
             if emitted.is_empty() {
@@ -118,16 +137,30 @@ impl World {
     }
 
     fn step_all(&mut self, emitted: &mut Vec<Emission>) {
-        for Emission { partition, body, .. } in emitted.drain(..) {
+        for Emission {
+            partition, body, ..
+        } in emitted.drain(..)
+        {
             let verdict = self.step(partition, body.clone());
-            assert!(!matches!(verdict, Verdict::Rejected(_)), "{body:?}: {verdict:?}");
+            assert!(
+                !matches!(verdict, Verdict::Rejected(_)),
+                "{body:?}: {verdict:?}"
+            );
         }
     }
 
     fn step(&mut self, partition: Partition, body: Body) -> Verdict {
         let offset = &mut self.offsets[partition.index()];
-        let position = Position { partition, offset: *offset };
-        let record = Record { position, accepted_ms: self.now_ms, cause: None, body };
+        let position = Position {
+            partition,
+            offset: *offset,
+        };
+        let record = Record {
+            position,
+            accepted_ms: self.now_ms,
+            cause: None,
+            body,
+        };
         let verdict = self.engine.step(self.log.len() as Seq, &record);
         if matches!(verdict, Verdict::Accepted | Verdict::Answer(_)) {
             *offset += 1;
@@ -138,12 +171,17 @@ impl World {
     }
 
     pub fn twin(&self, id: &str) -> TwinRef {
-        self.engine.view().twin(id).unwrap_or_else(|| panic!("no twin {id}"))
+        self.engine
+            .view()
+            .twin(id)
+            .unwrap_or_else(|| panic!("no twin {id}"))
     }
 
     /// A member's value as JSON; `null` if absent.
     pub fn get(&self, id: &str, member: &str) -> String {
-        self.twin(id).get(member).map_or("null".into(), Value::to_string)
+        self.twin(id)
+            .get(member)
+            .map_or("null".into(), Value::to_string)
     }
 
     /// The state that a replay of the log gives.
@@ -176,17 +214,35 @@ impl World {
     /// replayed: one hash.
     pub fn check_hashes(&self, cut: usize) {
         let live = self.engine.state_hash();
-        assert_eq!(self.replayed().state_hash(), live, "a replay gives another state");
+        assert_eq!(
+            self.replayed().state_hash(),
+            live,
+            "a replay gives another state"
+        );
         self.check_nothing_left();
         let stored = self.stored();
-        let (head, tail) = stored.split_at(self.frames.iter().copied().find(|end| *end >= cut).unwrap_or_default());
+        let (head, tail) = stored.split_at(
+            self.frames
+                .iter()
+                .copied()
+                .find(|end| *end >= cut)
+                .unwrap_or_default(),
+        );
         let snapshot = replay(self.limits.clone(), None, head);
         let mut loaded = reload(self.limits.clone(), &snapshot);
-        assert_eq!(loaded.state_hash(), snapshot.state_hash(), "a snapshot gives another state");
+        assert_eq!(
+            loaded.state_hash(),
+            snapshot.state_hash(),
+            "a snapshot gives another state"
+        );
         for (n, record) in tail.iter().enumerate() {
             loaded.step((head.len() + n) as Seq, record);
         }
-        assert_eq!(loaded.state_hash(), live, "snapshot and tail give another state");
+        assert_eq!(
+            loaded.state_hash(),
+            live,
+            "snapshot and tail give another state"
+        );
     }
 
     /// Goes on with an engine at the end of another world's log.
@@ -201,8 +257,16 @@ impl World {
     pub fn sent(&self) -> Vec<String> {
         let sent = self.frame.iter().filter_map(|record| match &record.body {
             Body::Event(e) if matches!(e.category, Category::Virtual | Category::Command) => {
-                let command = e.command.as_ref().map_or(String::new(), |c| format!(".{}", c.name));
-                Some(format!("{}{command} {} {}", e.category, e.twin, String::from_utf8_lossy(&e.payload)))
+                let command = e
+                    .command
+                    .as_ref()
+                    .map_or(String::new(), |c| format!(".{}", c.name));
+                Some(format!(
+                    "{}{command} {} {}",
+                    e.category,
+                    e.twin,
+                    String::from_utf8_lossy(&e.payload)
+                ))
             }
             Body::Derived(d) => {
                 let values: Vec<_> = d.values.iter().map(|(n, v)| format!("{n}={v}")).collect();
@@ -214,7 +278,10 @@ impl World {
     }
 
     pub fn contributions(&self) -> usize {
-        self.frame.iter().filter(|r| matches!(r.body, Body::Contribution(_))).count()
+        self.frame
+            .iter()
+            .filter(|r| matches!(r.body, Body::Contribution(_)))
+            .count()
     }
 }
 
@@ -222,7 +289,10 @@ pub fn replay(limits: Limits, from: Option<Engine>, log: &[Record]) -> Engine {
     let mut engine = from.unwrap_or_else(|| Engine::new(limits));
     for (seq, record) in log.iter().enumerate() {
         let verdict = engine.step(seq as Seq, record);
-        assert!(matches!(verdict, Verdict::Accepted | Verdict::Answer(_)), "replay of {record:?}: {verdict:?}");
+        assert!(
+            matches!(verdict, Verdict::Accepted | Verdict::Answer(_)),
+            "replay of {record:?}: {verdict:?}"
+        );
     }
     engine
 }
@@ -233,14 +303,19 @@ pub fn reload(limits: Limits, engine: &Engine) -> Engine {
     let mut loaded = Engine::new(limits);
     loaded.load_meta(&engine.encode_meta()).unwrap();
     for twin in view.twins() {
-        loaded.load_twin(twin.id(), &view.encode_twin(twin.id()).unwrap()).unwrap();
+        loaded
+            .load_twin(twin.id(), &view.encode_twin(twin.id()).unwrap())
+            .unwrap();
     }
     loaded.finish_load().unwrap();
     loaded
 }
 
 pub fn real(engine: &Engine, twin: &str, payload: &str) -> Event {
-    let interface = engine.view().twin(twin).map_or("none".into(), |t| t.interface().clone());
+    let interface = engine
+        .view()
+        .twin(twin)
+        .map_or("none".into(), |t| t.interface().clone());
     Event {
         category: Category::Real,
         interface,
@@ -253,10 +328,19 @@ pub fn real(engine: &Engine, twin: &str, payload: &str) -> Event {
     }
 }
 
-pub fn command(engine: &Engine, sender: Option<&str>, receiver: &str, name: &str, payload: &str) -> Body {
+pub fn command(
+    engine: &Engine,
+    sender: Option<&str>,
+    receiver: &str,
+    name: &str,
+    payload: &str,
+) -> Body {
     Body::Event(Event {
         category: Category::Command,
-        command: Some(CommandName { name: name.into(), sender: sender.map(Into::into) }),
+        command: Some(CommandName {
+            name: name.into(),
+            sender: sender.map(Into::into),
+        }),
         ..real(engine, receiver, payload)
     })
 }
@@ -275,9 +359,9 @@ fn partition(body: &Body) -> Partition {
     match body {
         Body::Event(e) => Partition::of(e.twin.as_str()),
         Body::Presence(p) => Partition::of(p.twin.as_str()),
-        Body::Command(Command::Put { twin, .. } | Command::Patch { twin, .. } | Command::Delete { twin, .. }) => {
-            Partition::of(twin.as_str())
-        }
+        Body::Command(
+            Command::Put { twin, .. } | Command::Patch { twin, .. } | Command::Delete { twin, .. },
+        ) => Partition::of(twin.as_str()),
         Body::Command(Command::Relate { edge }) => Partition::of(edge.source.as_str()),
         Body::Command(Command::Unrelate { source, .. }) => Partition::of(source.as_str()),
         _ => Partition::default(),
