@@ -58,29 +58,7 @@ impl Host for Core {
     }
 
     async fn scan(&self, from: Seq, limit: usize, wanted: Wanted<'_>) -> Scanned {
-        let until = self.published().next_seq;
-        if from >= until {
-            return Scanned { found: Vec::new(), next: from, lost: 0 };
-        }
-        let mut scanned = Scanned { next: from, ..Scanned::default() };
-        let mut from = from;
-        while scanned.found.len() < limit && from < until {
-            let read = self.read_log(from, until).await;
-            scanned.lost += read.lost;
-            for (seq, record) in &read.records {
-                if let Some(delivery) = pipeline::delivery(*seq, record)
-                    && wanted(&delivery.message.topic)
-                {
-                    scanned.found.push(delivery);
-                }
-            }
-            if read.next <= from {
-                break;
-            }
-            from = read.next;
-            scanned.next = from;
-        }
-        scanned
+        self.scan_topics(from, limit, wanted).await
     }
 
     fn authenticate(&self, who: &Credentials) -> Result<Principal, Refused> {

@@ -26,6 +26,7 @@ mod keeping;
 mod node;
 mod pipeline;
 mod recovery;
+mod scan;
 mod snapshot;
 mod state;
 mod supervision;

@@ -10,6 +10,7 @@ use crate::{
     metrics::Metrics,
     options::Options,
     rate::Rate,
+    scan::Scans,
 };
 use gemelli_engine::View;
 use gemelli_event::Seq;
@@ -49,6 +50,7 @@ pub struct Core {
     pub(crate) admission: Admission,
     pub(crate) connections: Connections,
     pub(crate) keeping: Keeping,
+    pub(crate) scans: Scans,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rate: Rate,
     pub(crate) letters: Mutex<Letters>,
@@ -85,6 +87,7 @@ impl Core {
             admission: Admission::new(limits.backlog_bytes),
             connections: Connections::default(),
             keeping,
+            scans: Scans::default(),
             rate: Rate::default(),
             released: watch::Sender::new(0),
             stream: broadcast::Sender::new(limits.stream_frames.max(1)),

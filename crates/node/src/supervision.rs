@@ -32,6 +32,7 @@ fn supervise(core: &Core, broker: &Broker<Core>) {
         thread::sleep(TICK);
         bounds(core);
         gauge(core, broker);
+        core.scans.rest();
         if kept.elapsed() >= HOUSEKEEPING {
             kept = Instant::now();
             keep(core, broker);

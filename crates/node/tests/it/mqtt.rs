@@ -5,7 +5,7 @@ use gemelli_engine::Lifecycle;
 use gemelli_model::Value;
 use gemelli_mqtt::{
     Reason,
-    packet::{Qos, Version},
+    packet::{Connect, Qos, Version},
 };
 use gemelli_store::disk::sim::Sim;
 
@@ -131,5 +131,52 @@ spec:
     assert_eq!(node.letters(9, None).len(), 1);
     let broken = mapping.replace("payload.celsius", "payload.");
     assert!(node.command(manifests(&broken)).await.is_err());
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_were_away_find_their_messages_in_the_log() {
+    let disk = Sim::new();
+    let running = start(&disk).await;
+    rooms(running.node()).await;
+    let durable = |id: &str| {
+        let mut connect = Connect::new(Version::V5, id.to_owned());
+        connect.session_expiry_s = Some(3_600);
+        connect
+    };
+    let address = running.node().mqtt()[0];
+    for (id, filter) in [("exact", "ktwin/virtual/room/office"), ("reports", "ktwin/real/room/#"), ("foreign", "x/+")] {
+        let mut session = Mqtt::connect_with(address, durable(id)).await.unwrap();
+        session.subscribe(filter).await;
+    }
+    let mut other = Mqtt::connect(address, Version::V5, "other").await;
+    for n in 0..400 {
+        // Every second report changes whether the office is warm, which is told to its device.
+        let payload = format!(r#"{{"temperature":{}}}"#, 10 + 10 * (n % 2));
+        let report = event("office", &format!("office#{n}"), &payload);
+        running.node().events(vec![report]).await.unwrap();
+        if n % 100 == 0 {
+            other.publish(Qos::AtLeastOnce, &format!("x/{n}"), None, "foreign").await;
+        }
+    }
+    let disk = crash(running, &disk, 5).await;
+    let running = start(&disk).await;
+    let address = running.node().mqtt()[0];
+    let told = running.node().view().twin("office").map(|t| t.to_full()).unwrap();
+    for (id, expected) in [("exact", 400), ("reports", 400), ("foreign", 4)] {
+        let mut connect = durable(id);
+        connect.clean_start = false;
+        let mut session = Mqtt::connect_with(address, connect).await.unwrap();
+        for n in 0..expected {
+            let message = session.message().await;
+            match id {
+                "foreign" => assert_eq!(&*message.topic, format!("x/{}", n * 100)),
+                "exact" => assert_eq!(&*message.topic, "ktwin/virtual/room/office"),
+                _ => assert_eq!(&*message.topic, "ktwin/real/room/office"),
+            }
+        }
+    }
+    // And live from there.
+    assert_eq!(running.node().view().twin("office").map(|t| t.to_full()), Some(told));
     stop(running).await;
 }
