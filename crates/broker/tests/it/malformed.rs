@@ -54,7 +54,7 @@ fn each_fault_has_its_reason_and_ends_the_connection() {
         peer.quiet().await;
         assert_eq!(peer.put("a", "x", Qos::AtLeastOnce).await, Reason::SUCCESS);
     });
-    assert_eq!(node.metrics().closed_for_protocol as usize, CORPUS.len());
+    node.eventually(|m| m.closed_for_protocol as usize == CORPUS.len());
 }
 
 #[test]

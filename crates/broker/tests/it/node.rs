@@ -184,6 +184,15 @@ impl Node {
         self.broker.metrics()
     }
 
+    /// Waits until the counters are as they should be: they may rise after the client has seen the effect.
+    pub fn eventually(&self, holds: impl Fn(&Metrics) -> bool) {
+        let started = std::time::Instant::now();
+        while !holds(&self.metrics()) {
+            assert!(started.elapsed() < PATIENCE, "{:?}", self.metrics());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Messages in the log on this topic.
     pub fn logged(&self, topic: &str) -> usize {
         let log = self.disk.log.lock();
