@@ -171,7 +171,9 @@ struct Subscriber {
 impl Subscriber {
     fn start(home: &Home, name: &str, args: &[&str]) -> Self {
         let out = home.path.join(name);
-        let mut command = Command::new("mosquitto_sub");
+        // Line by line even into a file, so that its SUBACK is seen when it comes.
+        let mut command = Command::new("stdbuf");
+        command.args(["-oL", "mosquitto_sub"]);
         home.settle(&mut command);
         let file = fs::File::create(&out).unwrap();
         let child = command
@@ -205,7 +207,10 @@ impl Drop for Subscriber {
 
 #[test]
 fn mosquitto_clients() {
-    if !on_path("mosquitto_pub") || !on_path("mosquitto_sub") {
+    if ["mosquitto_pub", "mosquitto_sub", "stdbuf"]
+        .iter()
+        .any(|program| !on_path(program))
+    {
         println!("skipped: mosquitto: mosquitto_pub and mosquitto_sub are not installed");
         return;
     }

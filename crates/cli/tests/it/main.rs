@@ -1,9 +1,11 @@
 //! The program as its users meet it: real processes, real sockets, real clients.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod demo;
 mod docs;
 mod errors;
 mod fixture;
 mod interop;
 mod objects;
+mod offline;
 mod surface;
