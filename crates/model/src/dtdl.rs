@@ -1,0 +1,3 @@
+//! DTDL, versions 2, 3 and 4: the modelling language of the product.
+
+pub mod json;
