@@ -126,7 +126,7 @@ impl Keys {
 }
 
 /// Keys of MQTT listeners: whether over WebSocket, whether with TLS.
-const LISTENERS: &[(&'static str, bool, bool)] = &[
+const LISTENERS: &[(&str, bool, bool)] = &[
     ("mqtt", false, false),
     ("mqtt-tls", false, true),
     ("mqtt-ws", true, false),

@@ -166,3 +166,23 @@ fn links_between_pages_lead_somewhere() {
     }
     assert!(dead.is_empty(), "{dead:#?}");
 }
+
+#[test]
+fn the_map_names_files_that_exist() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let quoted = map.split('`').skip(1).step_by(2);
+    let gone: Vec<_> = quoted
+        .filter(|name| name.starts_with("crates/") && !root().join(name).exists())
+        .collect();
+    assert!(
+        gone.is_empty(),
+        "ARCHITECTURE.md names what is not there: {gone:?}"
+    );
+    for folder in fs::read_dir(root().join("crates")).unwrap().flatten() {
+        let name = folder.file_name().into_string().unwrap();
+        assert!(
+            map.contains(&format!("| `{name}` |")),
+            "ARCHITECTURE.md does not say what {name} never does"
+        );
+    }
+}
