@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Rows of a page.
-const PAGE: usize = 10_000;
+const PAGE: usize = 200_000;
 
 /// What is needed of a row of history.
 #[derive(Deserialize)]
