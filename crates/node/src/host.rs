@@ -5,6 +5,7 @@ use crate::{
     answer::Answer,
     intake,
     pipeline,
+    scan::Wish,
     state::Core,
 };
 use gemelli_auth::loopback;
@@ -13,6 +14,7 @@ use gemelli_broker::{
     host::{Action, Credentials, Principal, Refused, Scanned, Unavailable, Wanted},
 };
 use gemelli_event::{Body, Seq};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 impl From<Closed> for Unavailable {
@@ -58,7 +60,11 @@ impl Host for Core {
     }
 
     async fn scan(&self, from: Seq, limit: usize, wanted: Wanted<'_>) -> Scanned {
-        self.scan_topics(from, limit, wanted).await
+        self.scan_topics(from, limit, Wish::Matching(wanted)).await
+    }
+
+    async fn scan_exact(&self, from: Seq, limit: usize, topics: &[Arc<str>]) -> Option<Scanned> {
+        Some(self.scan_topics(from, limit, Wish::Topics(topics)).await)
     }
 
     fn authenticate(&self, who: &Credentials) -> Result<Principal, Refused> {

@@ -295,8 +295,13 @@ impl Release {
     /// Offers events and messages to subscribers.
     fn route(&self, frame: &Frame) {
         let mut deliveries = Vec::new();
-        if self.broker.listening() {
+        let catching_up = self.core.scans.is_active();
+        if catching_up || self.broker.listening() {
             deliveries.extend(frame.placed().filter_map(|(seq, record)| delivery(seq, record)));
+        }
+        if catching_up && !frame.records.is_empty() {
+            // Before the live sessions get it: whoever has read up to here joins them.
+            self.core.scans.note(frame.first_seq, frame.next_seq(), &deliveries);
         }
         self.broker.deliver(&deliveries, frame.next_seq());
     }

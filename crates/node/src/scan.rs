@@ -2,8 +2,9 @@
 //!
 //! After a restart thousands of sessions look for their messages at once. The log is therefore read in
 //! stretches; of each stretch a table of topics is made once and kept for a while, so that a session costs a
-//! look at the stretch's topics, not at its records. Bounded: two stretches are read at a time,
-//! [`STRETCHES`] tables are kept, each with at most [`KEPT_BYTES`] of messages in it.
+//! look at the stretch's topics, not at its records. The last released frames are noted the same way while
+//! somebody catches up. Bounded: two stretches are read at a time, [`STRETCHES`] tables and [`RECENT`] frames are
+//! kept, each with at most [`KEPT_BYTES`] of messages in it.
 
 use crate::{pipeline, state::Core};
 use gemelli_broker::{
@@ -15,7 +16,10 @@ use gemelli_store::{Error, Store};
 use parking_lot::Mutex;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
@@ -26,6 +30,8 @@ pub const STRETCH: u64 = 65_536;
 pub const STRETCHES: usize = 32;
 /// Bytes of messages that a table holds, so that they need not be read again.
 pub const KEPT_BYTES: usize = 1 << 20;
+/// Released frames that are kept by topic while sessions catch up.
+pub const RECENT: usize = 64;
 /// Tables nobody asked for during this time are dropped.
 const IDLE: Duration = Duration::from_secs(30);
 /// Stretches that are read at a time.
@@ -35,16 +41,35 @@ const READERS: usize = 2;
 struct Table {
     first: Seq,
     next: Seq,
-    /// Each topic once, with the places of its messages counted from `first`.
-    topics: Vec<(Arc<str>, Vec<u32>)>,
+    /// The places of each topic's messages, counted from `first`, rising.
+    topics: HashMap<Arc<str>, Vec<u32>>,
     /// Messages by place: all that are not reports of devices, as far as they fit.
     kept: HashMap<u32, Delivery>,
+    bytes: usize,
+}
+
+/// What a session wants.
+#[derive(Clone, Copy)]
+pub(crate) enum Wish<'a> {
+    /// Whatever the function says yes to.
+    Matching(Wanted<'a>),
+    /// Exactly these topics.
+    Topics(&'a [Arc<str>]),
+}
+
+/// The last released frames, by topic: where sessions that catch up join the live ones. They must not wait
+/// for the disk there, or the log would have grown when they are done, for ever.
+#[derive(Default)]
+struct Recent {
+    tables: VecDeque<Arc<Table>>,
 }
 
 /// The tables of the last stretches that somebody asked for.
 pub struct Scans {
     tables: Mutex<VecDeque<Arc<Table>>>,
+    recent: Mutex<Recent>,
     asked: Mutex<Instant>,
+    active: AtomicBool,
     /// Whoever builds a table holds it, so that the others find it built.
     building: tokio::sync::Mutex<()>,
     readers: Arc<Semaphore>,
@@ -54,18 +79,72 @@ impl Default for Scans {
     fn default() -> Self {
         Self {
             tables: Mutex::default(),
+            recent: Mutex::default(),
             asked: Mutex::new(Instant::now()),
+            active: AtomicBool::new(false),
             building: tokio::sync::Mutex::default(),
             readers: Arc::new(Semaphore::new(READERS)),
         }
     }
 }
 
+/// What the last released frames say about a place.
+enum Latest {
+    /// It is older than they are.
+    Older,
+    /// It is in this frame.
+    In(Arc<Table>),
+    /// It comes after the last of them.
+    End,
+}
+
 impl Scans {
+    /// Somebody asks.
+    fn ask(&self) {
+        *self.asked.lock() = Instant::now();
+        self.active.store(true, Ordering::Release);
+    }
+
     /// Drops the tables if nobody asked for a while.
     pub fn rest(&self) {
-        if self.asked.lock().elapsed() > IDLE {
+        if self.active.load(Ordering::Acquire) && self.asked.lock().elapsed() > IDLE {
+            self.active.store(false, Ordering::Release);
             self.tables.lock().clear();
+            self.recent.lock().tables.clear();
+        }
+    }
+
+    /// Whether released frames are to be noted.
+    pub fn is_active(&self) -> bool {
+        self.active.load(Ordering::Acquire)
+    }
+
+    /// Notes a released frame.
+    pub fn note(&self, first: Seq, next: Seq, deliveries: &[Delivery]) {
+        let mut table = Table::new(first);
+        table.next = next;
+        for delivery in deliveries {
+            table.add(delivery.clone(), true);
+        }
+        let mut recent = self.recent.lock();
+        if recent.tables.back().is_some_and(|last| last.next != first) {
+            recent.tables.clear();
+        }
+        if recent.tables.len() >= RECENT {
+            recent.tables.pop_front();
+        }
+        recent.tables.push_back(Arc::new(table));
+    }
+
+    fn latest(&self, from: Seq) -> Latest {
+        let recent = self.recent.lock();
+        match (recent.tables.front(), recent.tables.back()) {
+            (Some(_), Some(last)) if from >= last.next => Latest::End,
+            (Some(first), _) if from >= first.first => {
+                let at = recent.tables.partition_point(|table| table.next <= from);
+                recent.tables.get(at).cloned().map_or(Latest::Older, Latest::In)
+            }
+            _ => Latest::Older,
         }
     }
 
@@ -91,27 +170,36 @@ impl Scans {
 }
 
 impl Core {
-    /// Messages on wanted topics from `from` on, at most `limit`, nothing that is not released.
-    pub(crate) async fn scan_topics(&self, from: Seq, limit: usize, wanted: Wanted<'_>) -> Scanned {
-        let until = self.published().next_seq;
+    /// Wanted messages from `from` on, at most `limit`, nothing that is not released.
+    pub(crate) async fn scan_topics(&self, from: Seq, limit: usize, wish: Wish<'_>) -> Scanned {
+        self.scans.ask();
         let oldest = self.store.first_seq();
         let lost = oldest.saturating_sub(from);
-        let mut scanned = Scanned { found: Vec::new(), next: from.max(oldest.min(until)), lost };
-        while scanned.next < until && scanned.found.len() < limit {
-            let Some(table) = self.table(scanned.next, until).await else { break };
-            let room = limit - scanned.found.len();
-            let (places, next) = table.places(scanned.next, until, room, wanted);
-            scanned.found.extend(self.messages(&table, &places).await);
+        let mut scanned = Scanned { found: Vec::new(), next: from.max(oldest.min(self.published().next_seq)), lost };
+        while scanned.found.len() < limit {
+            let table = match self.scans.latest(scanned.next) {
+                Latest::In(table) => table,
+                Latest::End => break,
+                Latest::Older => {
+                    let until = self.published().next_seq;
+                    if scanned.next >= until {
+                        break;
+                    }
+                    let Some(table) = self.table(scanned.next, until).await else { break };
+                    table
+                }
+            };
+            let (places, next) = table.places(scanned.next, limit - scanned.found.len(), wish);
+            if !places.is_empty() {
+                scanned.found.extend(self.messages(&table, &places).await);
+            }
             scanned.next = next;
-            // Others have their turn too.
-            tokio::task::yield_now().await;
         }
         scanned
     }
 
     async fn table(&self, from: Seq, until: Seq) -> Option<Arc<Table>> {
         let scans = &self.scans;
-        *scans.asked.lock() = Instant::now();
         if let Some(table) = scans.find(from) {
             return Some(table);
         }
@@ -173,49 +261,56 @@ impl Core {
 }
 
 impl Table {
+    fn new(first: Seq) -> Self {
+        Self { first, next: first, topics: HashMap::new(), kept: HashMap::new(), bytes: 0 }
+    }
+
+    fn add(&mut self, delivery: Delivery, keep: bool) {
+        let place = u32::try_from(delivery.seq - self.first).unwrap_or(u32::MAX);
+        let message = &delivery.message;
+        match self.topics.get_mut(&message.topic) {
+            Some(places) => places.push(place),
+            None => {
+                self.topics.insert(message.topic.clone(), vec![place]);
+            }
+        }
+        let size = message.payload.len() + message.properties.len() + message.topic.len();
+        if keep && self.bytes + size <= KEPT_BYTES {
+            self.bytes += size;
+            self.kept.insert(place, delivery);
+        }
+    }
+
     fn read(store: &Store, first: Seq, end: Seq) -> Result<Self, Error> {
-        let mut table = Self { first, next: first, topics: Vec::new(), kept: HashMap::new() };
-        let mut numbers: HashMap<Arc<str>, usize> = HashMap::new();
-        let mut bytes = 0;
+        let mut table = Self::new(first);
         table.next = store.scan(first, |seq, record| {
             if seq >= end {
                 return false;
             }
-            let Some(delivery) = pipeline::delivery(seq, record) else { return true };
-            let place = u32::try_from(seq - first).unwrap_or(u32::MAX);
-            let topic = &delivery.message.topic;
-            let number = match numbers.get(topic) {
-                Some(number) => *number,
-                None => {
-                    table.topics.push((topic.clone(), Vec::new()));
-                    numbers.insert(topic.clone(), table.topics.len() - 1);
-                    table.topics.len() - 1
-                }
-            };
-            if let Some((_, places)) = table.topics.get_mut(number) {
-                places.push(place);
-            }
-            let size = delivery.message.payload.len() + delivery.message.properties.len() + topic.len();
-            if !is_report(record) && bytes + size <= KEPT_BYTES {
-                bytes += size;
-                table.kept.insert(place, delivery);
+            if let Some(delivery) = pipeline::delivery(seq, record) {
+                table.add(delivery, !is_report(record));
             }
             true
         })?;
         Ok(table)
     }
 
-    /// The places of wanted messages, at most `limit`, and where to go on.
-    fn places(&self, from: Seq, until: Seq, limit: usize, wanted: Wanted<'_>) -> (Vec<u32>, Seq) {
+    /// The places of wanted messages from `from` on, at most `limit`, and where to go on.
+    fn places(&self, from: Seq, limit: usize, wish: Wish<'_>) -> (Vec<u32>, Seq) {
         let least = u32::try_from(from.saturating_sub(self.first)).unwrap_or(u32::MAX);
+        let later = |places: &Vec<u32>| places.last().is_some_and(|last| *last >= least);
         let mut found: Vec<u32> = Vec::new();
-        for (topic, places) in &self.topics {
+        let mut take = |places: &Vec<u32>| found.extend(places.iter().filter(|place| **place >= least));
+        match wish {
+            Wish::Topics(topics) => topics.iter().filter_map(|t| self.topics.get(t)).filter(|p| later(p)).for_each(&mut take),
             // Most topics of a stretch have nothing new for a session near its end: look at the places first.
-            if places.last().is_some_and(|last| *last >= least) && wanted(topic) {
-                found.extend(places.iter().filter(|place| **place >= least));
+            Wish::Matching(wanted) => {
+                let all = self.topics.iter().filter(|(_, places)| later(places));
+                all.filter(|(topic, _)| wanted(topic)).for_each(|(_, places)| take(places));
             }
         }
         found.sort_unstable();
+        found.dedup();
         let next = match found.len() > limit {
             true => {
                 found.truncate(limit);
@@ -223,7 +318,7 @@ impl Table {
             }
             false => self.next,
         };
-        (found, next.min(until.max(from)))
+        (found, next)
     }
 }
 

@@ -68,6 +68,11 @@ impl<H: Host> Connection<H> {
             if pause {
                 tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
             }
+            if !filters.iter().any(|filter| filter.contains(['+', '#']))
+                && let Some(scanned) = host.scan_exact(from, SCAN_MESSAGES, &filters).await
+            {
+                return Found { from, scanned };
+            }
             let wanted = |name: &str| filters.iter().any(|filter| topic::matches(filter, name));
             Found { from, scanned: host.scan(from, SCAN_MESSAGES, &wanted).await }
         }))
