@@ -2,3 +2,4 @@
 
 pub mod dtmi;
 pub mod json;
+pub mod value;
