@@ -177,11 +177,16 @@ impl Primitive {
 
     /// Whether its values are strings that follow a form.
     fn is_text(self) -> bool {
-        match self {
-            Self::Bytes | Self::Date | Self::DateTime | Self::Decimal => true,
-            Self::Duration | Self::Time | Self::Uuid => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Bytes
+                | Self::Date
+                | Self::DateTime
+                | Self::Decimal
+                | Self::Duration
+                | Self::Time
+                | Self::Uuid
+        )
     }
 
     fn is_number(self) -> bool {
