@@ -179,3 +179,40 @@ fn numbers_keep_their_text() {
     let integral: Vec<_> = numbers.iter().map(|n| n.is_integral()).collect();
     assert_eq!(integral, [true, true, false, false]);
 }
+
+/// A text with everything in it, for mutants.
+const WHOLE: &str = r#"{"@id":"dtmi:a;1","n":[0,-1.5e+3,12,true,false,null],"s":"ü\u00e9\ud834\udd1e\\","o":{"":{}}}"#;
+
+#[test]
+fn mutants_fare_as_with_another_reader() {
+    let alphabet = b"{}[]\",:\\u0d8e+-.E \n\x01\xc3\xff";
+    let mut state = 7_u64;
+    let mut draw = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let mut accepted = 0;
+    for _ in 0..40_000 {
+        let mut text = WHOLE.as_bytes().to_vec();
+        for _ in 0..=draw(2) {
+            let at = draw(text.len());
+            match draw(3) {
+                0 => text[at] = alphabet[draw(alphabet.len())],
+                1 => text.insert(at, alphabet[draw(alphabet.len())]),
+                _ => drop(text.remove(at)),
+            }
+        }
+        let ours = parse(&text);
+        let other = serde_json::from_slice::<serde_json::Value>(&text);
+        // Numbers beyond doubles are ours to keep.
+        if matches!(&other, Err(error) if error.to_string().contains("out of range")) {
+            continue;
+        }
+        let shown = String::from_utf8_lossy(&text);
+        assert_eq!(ours.is_ok(), other.is_ok(), "{shown}: {ours:?} {other:?}");
+        accepted += usize::from(ours.is_ok());
+    }
+    assert!((1_000..39_000).contains(&accepted), "{accepted}");
+}
