@@ -1,6 +1,8 @@
 //! The example files are manifests without faults, and their interfaces resolve.
 #![allow(clippy::unwrap_used)]
 
+mod dtdl_values;
+
 use gemelli_model::{
     manifest::{self, Kind},
     resolve,
