@@ -30,10 +30,16 @@ const PAGE_MOST: usize = 1_000;
 /// The routes.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/digitaltwins/{id}", get(read).put(put).patch(patch).delete(delete))
+        .route(
+            "/digitaltwins/{id}",
+            get(read).put(put).patch(patch).delete(delete),
+        )
         .route("/digitaltwins/{id}/relationships", get(relationships))
         .route("/digitaltwins/{id}/incomingrelationships", get(incoming))
-        .route("/digitaltwins/{id}/relationships/{rid}", get(relationship).put(relate).delete(unrelate))
+        .route(
+            "/digitaltwins/{id}/relationships/{rid}",
+            get(relationship).put(relate).delete(unrelate),
+        )
 }
 
 /// A refusal in the envelope of this data plane.
@@ -51,7 +57,9 @@ fn azure(code: &str) -> (&'static str, StatusCode) {
         "no-relationship" => ("RelationshipNotFound", StatusCode::NOT_FOUND),
         "unknown-target" => ("TargetTwinNotFound", StatusCode::NOT_FOUND),
         "has-relationships" => ("RelationshipsNotDeleted", StatusCode::BAD_REQUEST),
-        "precondition-failed" | "already-exists" => ("PreconditionFailed", StatusCode::PRECONDITION_FAILED),
+        "precondition-failed" | "already-exists" => {
+            ("PreconditionFailed", StatusCode::PRECONDITION_FAILED)
+        }
         "malformed-json" => ("InvalidArgument", StatusCode::BAD_REQUEST),
         "malformed-patch" => ("JsonPatchInvalid", StatusCode::BAD_REQUEST),
         "limit-reached" => ("QuotaReachedError", StatusCode::TOO_MANY_REQUESTS),
@@ -75,11 +83,17 @@ impl IntoResponse for Refusal {
         let mut body = serde_json::to_value(&problem).unwrap_or_default();
         if let Json_::Object(members) = &mut body {
             members.insert("status".into(), status.as_u16().into());
-            members.insert("error".into(), json!({ "code": code, "message": message, "details": [] }));
+            members.insert(
+                "error".into(),
+                json!({ "code": code, "message": message, "details": [] }),
+            );
         }
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(HeaderName::from_static("x-ms-error-code"), HeaderValue::from_static(code));
+        headers.insert(
+            HeaderName::from_static("x-ms-error-code"),
+            HeaderValue::from_static(code),
+        );
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -93,7 +107,11 @@ fn twin(app: &App, id: &str) -> Result<TwinRef, Problem> {
 
 /// There is no such twin.
 pub fn unknown_twin(id: &str) -> Problem {
-    Problem::new("unknown-twin", format!("there is no twin `{id}`"), "create it first, or list what there is: gemelli get twins")
+    Problem::new(
+        "unknown-twin",
+        format!("there is no twin `{id}`"),
+        "create it first, or list what there is: gemelli get twins",
+    )
 }
 
 fn with_etag(mut response: Response, etag: &str) -> Response {
@@ -105,7 +123,9 @@ fn with_etag(mut response: Response, etag: &str) -> Response {
 
 /// The ETag that has to match; `*` and none: any.
 fn if_match(headers: &HeaderMap) -> Option<Arc<str>> {
-    extract::text(headers, "if-match").filter(|tag| *tag != "*").map(Arc::from)
+    extract::text(headers, "if-match")
+        .filter(|tag| *tag != "*")
+        .map(Arc::from)
 }
 
 async fn read(State(app): State<App>, Segments(id): Segments<String>) -> Result<Response, Refusal> {
@@ -113,17 +133,33 @@ async fn read(State(app): State<App>, Segments(id): Segments<String>) -> Result<
     Ok(with_etag(Json(twin.to_adt()).into_response(), &twin.etag()))
 }
 
-async fn put(State(app): State<App>, Segments(id): Segments<String>, request: Request) -> Result<Response, Refusal> {
+async fn put(
+    State(app): State<App>,
+    Segments(id): Segments<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
     extract::id(&id, "twin's id")?;
     let only_new = extract::text(request.headers(), "if-none-match") == Some("*");
     let bytes = extract::body(request, BODY_BYTES).await?;
     let body: Value = extract::json(&bytes)?;
-    let model = body.get("$metadata").and_then(|m| m.get("$model")).and_then(Value::as_str);
+    let model = body
+        .get("$metadata")
+        .and_then(|m| m.get("$model"))
+        .and_then(Value::as_str);
     let Some(model) = model else {
-        let problem = Problem::new("missing-field", "the body names no interface", "add \"$metadata\": {\"$model\": …}");
+        let problem = Problem::new(
+            "missing-field",
+            "the body names no interface",
+            "add \"$metadata\": {\"$model\": …}",
+        );
         return Err(problem.at("/$metadata/$model").into());
     };
-    let command = Command::Put { twin: id.as_str().into(), interface: model.into(), properties: plain(&body)?, only_new };
+    let command = Command::Put {
+        twin: id.as_str().into(),
+        interface: model.into(),
+        properties: plain(&body)?,
+        only_new,
+    };
     app.command(command).await?;
     let twin = twin(&app, &id)?;
     Ok(with_etag(Json(twin.to_adt()).into_response(), &twin.etag()))
@@ -132,22 +168,54 @@ async fn put(State(app): State<App>, Segments(id): Segments<String>, request: Re
 /// The members of a body that are the user's own: what begins with `$` is the service's.
 fn plain(body: &Value) -> Result<Value, Problem> {
     let Value::Object(fields) = body else {
-        return Err(Problem::new("wrong-type", format!("the body is a JSON {}, not an object", body.kind()), "send one object"));
+        return Err(Problem::new(
+            "wrong-type",
+            format!("the body is a JSON {}, not an object", body.kind()),
+            "send one object",
+        ));
     };
-    Ok(Value::Object(fields.iter().filter(|(name, _)| !name.starts_with('$')).cloned().collect()))
+    Ok(Value::Object(
+        fields
+            .iter()
+            .filter(|(name, _)| !name.starts_with('$'))
+            .cloned()
+            .collect(),
+    ))
 }
 
-async fn patch(State(app): State<App>, Segments(id): Segments<String>, request: Request) -> Result<Response, Refusal> {
+async fn patch(
+    State(app): State<App>,
+    Segments(id): Segments<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
     let if_match = if_match(request.headers());
     let bytes = extract::body(request, BODY_BYTES).await?;
     let patch: Value = extract::json(&bytes)?;
-    app.command(Command::Patch { twin: id.as_str().into(), patch, if_match }).await?;
-    let etag = app.node.view().twin(&id).map(|twin| twin.etag()).unwrap_or_default();
+    app.command(Command::Patch {
+        twin: id.as_str().into(),
+        patch,
+        if_match,
+    })
+    .await?;
+    let etag = app
+        .node
+        .view()
+        .twin(&id)
+        .map(|twin| twin.etag())
+        .unwrap_or_default();
     Ok(with_etag(StatusCode::NO_CONTENT.into_response(), &etag))
 }
 
-async fn delete(State(app): State<App>, Segments(id): Segments<String>, headers: HeaderMap) -> Result<StatusCode, Refusal> {
-    app.command(Command::Delete { twin: id.as_str().into(), if_match: if_match(&headers) }).await?;
+async fn delete(
+    State(app): State<App>,
+    Segments(id): Segments<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Refusal> {
+    app.command(Command::Delete {
+        twin: id.as_str().into(),
+        if_match: if_match(&headers),
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -159,7 +227,9 @@ fn edge(edge: &Edge) -> Json_ {
         "$targetId": edge.target.as_str(),
         "$relationshipName": &*edge.name,
     });
-    if let (Json_::Object(members), Ok(Json_::Object(own))) = (&mut out, serde_json::to_value(&edge.properties)) {
+    if let (Json_::Object(members), Ok(Json_::Object(own))) =
+        (&mut out, serde_json::to_value(&edge.properties))
+    {
         members.extend(own);
     }
     out
@@ -169,14 +239,25 @@ fn edge(edge: &Edge) -> Json_ {
 fn etag(edge: &Edge) -> String {
     use std::hash::{Hash, Hasher};
     let mut hasher = std::hash::DefaultHasher::new();
-    (&edge.id, &edge.name, &edge.source, &edge.target, edge.properties.to_string()).hash(&mut hasher);
+    (
+        &edge.id,
+        &edge.name,
+        &edge.source,
+        &edge.target,
+        edge.properties.to_string(),
+    )
+        .hash(&mut hasher);
     format!("W/\"{:016x}\"", hasher.finish())
 }
 
 fn known_edge(twin: &TwinRef, rid: &str) -> Result<Edge, Problem> {
     twin.relationship(rid).ok_or_else(|| {
         let detail = format!("the twin `{}` has no relationship `{rid}`", twin.id());
-        Problem::new("no-relationship", detail, "list them: GET /digitaltwins/{id}/relationships")
+        Problem::new(
+            "no-relationship",
+            detail,
+            "list them: GET /digitaltwins/{id}/relationships",
+        )
     })
 }
 
@@ -198,14 +279,27 @@ async fn relate(
     let bytes = extract::body(request, BODY_BYTES).await?;
     let body: Value = extract::json(&bytes)?;
     let text = |name: &str| {
-        body.get(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
-            Problem::new("missing-field", format!("the body has no text `{name}`"), format!("add \"{name}\"")).at(format!("/{name}"))
-        })
+        body.get(name)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| {
+                Problem::new(
+                    "missing-field",
+                    format!("the body has no text `{name}`"),
+                    format!("add \"{name}\""),
+                )
+                .at(format!("/{name}"))
+            })
     };
     let (name, target) = (text("$relationshipName")?, text("$targetId")?);
     if only_new && twin(&app, &id)?.relationship(&rid).is_some() {
         let detail = format!("the twin `{id}` has a relationship `{rid}` already");
-        return Err(Problem::new("already-exists", detail, "leave If-None-Match out to replace it").into());
+        return Err(Problem::new(
+            "already-exists",
+            detail,
+            "leave If-None-Match out to replace it",
+        )
+        .into());
     }
     let made = Edge {
         id: rid.as_str().into(),
@@ -231,7 +325,11 @@ async fn unrelate(
             return Err(Problem::new("precondition-failed", detail, "read it again").into());
         }
     }
-    app.command(Command::Unrelate { source: id.as_str().into(), id: rid.as_str().into() }).await?;
+    app.command(Command::Unrelate {
+        source: id.as_str().into(),
+        id: rid.as_str().into(),
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -249,9 +347,19 @@ async fn relationships(
     headers: HeaderMap,
 ) -> Result<Json<Json_>, Refusal> {
     let edges = twin(&app, &id)?.relationships();
-    let wanted = |e: &&Edge| asked.relationship_name.as_ref().is_none_or(|n| **n == *e.name);
+    let wanted = |e: &&Edge| {
+        asked
+            .relationship_name
+            .as_ref()
+            .is_none_or(|n| **n == *e.name)
+    };
     let edges: Vec<_> = edges.iter().filter(wanted).map(edge).collect();
-    Ok(Json(page(edges, &asked, &headers, &format!("/digitaltwins/{}/relationships", encode(&id)))))
+    Ok(Json(page(
+        edges,
+        &asked,
+        &headers,
+        &format!("/digitaltwins/{}/relationships", encode(&id)),
+    )))
 }
 
 async fn incoming(
@@ -285,7 +393,10 @@ fn page(edges: Vec<Json_>, asked: &Listing, headers: &HeaderMap, path: &str) -> 
     let value: Vec<_> = edges.into_iter().skip(start).take(size).collect();
     let next = start.saturating_add(size);
     let link = (next < total).then(|| {
-        let name = asked.relationship_name.as_ref().map(|n| format!("&relationshipName={}", encode(n)));
+        let name = asked
+            .relationship_name
+            .as_ref()
+            .map(|n| format!("&relationshipName={}", encode(n)));
         format!("{path}?after={next}{}", name.unwrap_or_default())
     });
     json!({ "value": value, "nextLink": link })

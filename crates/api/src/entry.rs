@@ -33,13 +33,20 @@ impl Wanted {
     /// Whether a record is shown to whoever asks so. Internal records never are.
     pub fn takes(&self, record: &Record) -> bool {
         let (category, interface, twin) = match &record.body {
-            Body::Event(event) => (event.category.as_str(), Some(&event.interface), Some(&event.twin)),
+            Body::Event(event) => (
+                event.category.as_str(),
+                Some(&event.interface),
+                Some(&event.twin),
+            ),
             Body::Derived(derived) => (DERIVED, Some(&derived.interface), Some(&derived.twin)),
             Body::Message(_) => (MESSAGE, None, None),
             _ => return false,
         };
         (self.categories.is_empty() || self.categories.iter().any(|c| c == category))
-            && self.twin.as_ref().is_none_or(|t| twin.is_some_and(|id| id.as_str() == t))
+            && self
+                .twin
+                .as_ref()
+                .is_none_or(|t| twin.is_some_and(|id| id.as_str() == t))
             && self
                 .interface
                 .as_ref()
@@ -72,7 +79,11 @@ pub fn write(out: &mut Vec<u8>, seq: Seq, record: &Record) -> bool {
 
 /// Appends a row of history as one JSON object. Commands of the API (`put`, `patch`, `delete`) are rows too.
 pub fn write_row(out: &mut Vec<u8>, stored: &gemelli_node::reading::Row) {
-    let mut row = Row::new(stored.seq, format_ms(stored.accepted_ms), stored.kind.as_str());
+    let mut row = Row::new(
+        stored.seq,
+        format_ms(stored.accepted_ms),
+        stored.kind.as_str(),
+    );
     row.interface = stored.interface.as_ref().map(|id| id.as_str());
     row.twin = Some(stored.twin.as_str());
     row.id = stored.id.as_deref();
@@ -196,7 +207,12 @@ mod tests {
     use gemelli_event::{Category, Position};
 
     fn record(body: Body) -> Record {
-        Record { position: Position::default(), accepted_ms: 0, cause: None, body }
+        Record {
+            position: Position::default(),
+            accepted_ms: 0,
+            cause: None,
+            body,
+        }
     }
 
     fn event(payload: &'static str) -> Record {

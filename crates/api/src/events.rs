@@ -40,8 +40,18 @@ impl Graph for Twins<'_> {
     }
 
     fn related(&self, twin: &str, interface: &str) -> Vec<TwinId> {
-        let Some(twin) = self.0.canonical(twin).and_then(|id| self.0.twin(id.as_str())) else { return Vec::new() };
-        let mut targets: Vec<_> = twin.relationships().into_iter().map(|edge| edge.target).collect();
+        let Some(twin) = self
+            .0
+            .canonical(twin)
+            .and_then(|id| self.0.twin(id.as_str()))
+        else {
+            return Vec::new();
+        };
+        let mut targets: Vec<_> = twin
+            .relationships()
+            .into_iter()
+            .map(|edge| edge.target)
+            .collect();
         targets.sort();
         targets.dedup();
         targets.retain(|target| self.is_a(target.as_str(), interface) == Some(true));
@@ -53,7 +63,9 @@ async fn take(State(app): State<App>, request: Request) -> Result<Response, Prob
     let headers = request.headers().clone();
     let bytes = extract::body(request, EVENTS_BYTES).await?;
     let content_type = extract::text(&headers, header::CONTENT_TYPE.as_str());
-    let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let pairs = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
     let read = cloudevent::read(content_type, pairs, &bytes);
     let events = match read.and_then(|events| meant(&app.node.view(), &events)) {
         Ok(events) => events,
@@ -63,14 +75,29 @@ async fn take(State(app): State<App>, request: Request) -> Result<Response, Prob
         }
     };
     if events.len() > cloudevent::MAX_BATCH {
-        let detail = format!("the batch means {} events, at most {} go at once", events.len(), cloudevent::MAX_BATCH);
-        return Err(Problem::new("limit-reached", detail, "send it in smaller parts"));
+        let detail = format!(
+            "the batch means {} events, at most {} go at once",
+            events.len(),
+            cloudevent::MAX_BATCH
+        );
+        return Err(Problem::new(
+            "limit-reached",
+            detail,
+            "send it in smaller parts",
+        ));
     }
-    let verdicts = app.node.events(events).await.map_err(|closed| app.closed(closed))?;
-    let refused = verdicts.into_iter().enumerate().filter_map(|(n, verdict)| match verdict {
-        Verdict::Rejected(rejection) => Some((n, rejection)),
-        _ => None,
-    });
+    let verdicts = app
+        .node
+        .events(events)
+        .await
+        .map_err(|closed| app.closed(closed))?;
+    let refused = verdicts
+        .into_iter()
+        .enumerate()
+        .filter_map(|(n, verdict)| match verdict {
+            Verdict::Rejected(rejection) => Some((n, rejection)),
+            _ => None,
+        });
     let refused: Vec<_> = refused.collect();
     match refused.is_empty() {
         true => Ok(StatusCode::ACCEPTED.into_response()),
@@ -95,7 +122,11 @@ fn meant(view: &View, events: &[cloudevent::CloudEvent]) -> Result<Vec<Event>, V
             }
         }
     }
-    if faults.is_empty() { Ok(all) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(all)
+    } else {
+        Err(faults)
+    }
 }
 
 fn letter(faults: &[Fault], body: &Bytes) -> DeadLetter {
@@ -103,7 +134,13 @@ fn letter(faults: &[Fault], body: &Bytes) -> DeadLetter {
         Some(fault) => (fault.code, format!("{fault}; {}", fault.remedy)),
         None => ("malformed-cloudevent", "it cannot be read".into()),
     };
-    DeadLetter { code: code.into(), reason: reason.into(), origin: Arc::from("/events"), payload: body.clone(), dropped: 0 }
+    DeadLetter {
+        code: code.into(),
+        reason: reason.into(),
+        origin: Arc::from("/events"),
+        payload: body.clone(),
+        dropped: 0,
+    }
 }
 
 /// All that is wrong with a request: the first as the problem, all of them in `errors`.
@@ -120,8 +157,14 @@ impl Refusal {
         });
         let all = all.collect();
         let first = match faults.into_iter().next() {
-            Some(f) => Problem::new(f.code, f.message, f.remedy).placed(f.pointer, f.line, f.column),
-            None => Problem::new("malformed-cloudevent", "the request holds no event", "send one"),
+            Some(f) => {
+                Problem::new(f.code, f.message, f.remedy).placed(f.pointer, f.line, f.column)
+            }
+            None => Problem::new(
+                "malformed-cloudevent",
+                "the request holds no event",
+                "send one",
+            ),
         };
         Self { first, all }
     }
@@ -139,7 +182,11 @@ fn partly(refused: Vec<(usize, Rejection)>) -> Response {
         .iter()
         .map(|(n, r)| json!({ "index": n, "code": r.code, "detail": r.reason, "remedy": r.remedy }))
         .collect();
-    let first = refused.into_iter().next().map(|(n, rejection)| Problem::from(rejection).at(format!("/{n}")));
-    let first = first.unwrap_or_else(|| Problem::new("internal", "a refusal got lost", "report this"));
+    let first = refused
+        .into_iter()
+        .next()
+        .map(|(n, rejection)| Problem::from(rejection).at(format!("/{n}")));
+    let first =
+        first.unwrap_or_else(|| Problem::new("internal", "a refusal got lost", "report this"));
     first.with("errors", all.into())
 }

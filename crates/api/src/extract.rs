@@ -26,7 +26,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segment
             Ok(Path(segments)) => Ok(Self(segments)),
             Err(why) => Err(Problem::new(
                 "not-found",
-                format!("the path `{}` cannot be read: {}", parts.uri.path(), why.body_text()),
+                format!(
+                    "the path `{}` cannot be read: {}",
+                    parts.uri.path(),
+                    why.body_text()
+                ),
                 "percent-encode ids as UTF-8",
             )),
         }
@@ -44,7 +48,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
             Ok(Query(asked)) => Ok(Self(asked)),
             Err(why) => Err(Problem::new(
                 "unknown-field",
-                format!("the query `{}` cannot be read: {}", parts.uri.query().unwrap_or_default(), why.body_text()),
+                format!(
+                    "the query `{}` cannot be read: {}",
+                    parts.uri.query().unwrap_or_default(),
+                    why.body_text()
+                ),
                 "correct the parameter named",
             )),
         }
@@ -54,13 +62,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 /// The whole body, at most so many bytes.
 pub async fn body(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let too_large = || {
-        Problem::new("too-large", format!("the body is larger than {limit} bytes"), "send it in smaller parts")
+        Problem::new(
+            "too-large",
+            format!("the body is larger than {limit} bytes"),
+            "send it in smaller parts",
+        )
     };
     let stated = request.headers().get(header::CONTENT_LENGTH);
-    if stated.and_then(|v| v.to_str().ok()?.parse::<usize>().ok()).is_some_and(|n| n > limit) {
+    if stated
+        .and_then(|v| v.to_str().ok()?.parse::<usize>().ok())
+        .is_some_and(|n| n > limit)
+    {
         return Err(too_large());
     }
-    axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| too_large())
+    axum::body::to_bytes(request.into_body(), limit)
+        .await
+        .map_err(|_| too_large())
 }
 
 /// A JSON body.
@@ -70,13 +87,22 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 /// A header's text.
 pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim).filter(|t| !t.is_empty())
+    headers
+        .get(name)
+        .and_then(|v| v.to_str().ok())
+        .map(str::trim)
+        .filter(|t| !t.is_empty())
 }
 
 /// An id from a path or body, checked.
 pub fn id(text: &str, what: &str) -> Result<(), Problem> {
-    gemelli_model::id::check(text)
-        .map_err(|why| Problem::new("malformed-id", format!("the {what} cannot be used: {why}"), "use another id"))
+    gemelli_model::id::check(text).map_err(|why| {
+        Problem::new(
+            "malformed-id",
+            format!("the {what} cannot be used: {why}"),
+            "use another id",
+        )
+    })
 }
 
 /// The size of a page: what is asked for, at least 1, at most `most`.
@@ -86,11 +112,20 @@ pub fn page_size(asked: Option<usize>, default: usize, most: usize) -> usize {
 
 /// A time from a query: RFC 3339, or milliseconds since 1970.
 pub fn time_ms(asked: Option<&str>, name: &str) -> Result<Option<i64>, Problem> {
-    let Some(text) = asked.filter(|t| !t.is_empty()) else { return Ok(None) };
-    let read = text.parse::<i64>().ok().or_else(|| gemelli_model::time::parse_ms(text));
+    let Some(text) = asked.filter(|t| !t.is_empty()) else {
+        return Ok(None);
+    };
+    let read = text
+        .parse::<i64>()
+        .ok()
+        .or_else(|| gemelli_model::time::parse_ms(text));
     // A plus sign in a query stands for a space.
     let read = read.or_else(|| gemelli_model::time::parse_ms(&text.replace(' ', "+")));
     read.map(Some).ok_or_else(|| {
-        Problem::new("wrong-type", format!("`{name}={text}` is no time"), "write RFC 3339, as 2026-01-31T08:00:00Z")
+        Problem::new(
+            "wrong-type",
+            format!("`{name}={text}` is no time"),
+            "write RFC 3339, as 2026-01-31T08:00:00Z",
+        )
     })
 }

@@ -14,12 +14,20 @@ use std::net::SocketAddr;
 /// Whether the request comes from this machine's own programs and pages, by its headers.
 pub fn check_loopback(local: SocketAddr, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
     let refused = |detail: String| {
-        let remedy = format!("use http://{local}, or listen on another address with a token: gemelli auth init");
+        let remedy = format!(
+            "use http://{local}, or listen on another address with a token: gemelli auth init"
+        );
         Problem::new(Foreign::CODE, detail, remedy)
     };
-    let mut hosts = headers.get_all(header::HOST).iter().map(|h| h.to_str().unwrap_or("?"));
+    let mut hosts = headers
+        .get_all(header::HOST)
+        .iter()
+        .map(|h| h.to_str().unwrap_or("?"));
     let host = hosts.next().or_else(|| uri.authority().map(|a| a.as_str()));
-    let mut origins = headers.get_all(header::ORIGIN).iter().map(|o| o.to_str().unwrap_or("?"));
+    let mut origins = headers
+        .get_all(header::ORIGIN)
+        .iter()
+        .map(|o| o.to_str().unwrap_or("?"));
     let origin = origins.next();
     if hosts.next().is_some() || origins.next().is_some() {
         return Err(refused("the request names several hosts or origins".into()));
@@ -28,12 +36,24 @@ pub fn check_loopback(local: SocketAddr, headers: &HeaderMap, uri: &Uri) -> Resu
 }
 
 /// Whether whoever shows the request's token may do what it asks for.
-pub fn check_token(tokens: &Tokens, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    let known = bearer(headers).ok_or(Refused).and_then(|token| tokens.verify(token));
-    let principal = known.map_err(|refused| Problem::new(Refused::CODE, refused.to_string(), Refused::REMEDY))?;
+pub fn check_token(
+    tokens: &Tokens,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
+    let known = bearer(headers)
+        .ok_or(Refused)
+        .and_then(|token| tokens.verify(token));
+    let principal = known
+        .map_err(|refused| Problem::new(Refused::CODE, refused.to_string(), Refused::REMEDY))?;
     match principal.decide(action(method, path)) {
         Decision::Allowed => Ok(()),
-        Decision::Denied(why) => Err(Problem::new("forbidden", why, "use a token with that role: gemelli auth token")),
+        Decision::Denied(why) => Err(Problem::new(
+            "forbidden",
+            why,
+            "use a token with that role: gemelli auth token",
+        )),
     }
 }
 
@@ -61,7 +81,12 @@ mod tests {
     #[test]
     fn a_second_host_is_refused() {
         let ask = |headers: &HeaderMap| {
-            check_loopback("127.0.0.1:8080".parse().unwrap(), headers, &Uri::from_static("/")).is_ok()
+            check_loopback(
+                "127.0.0.1:8080".parse().unwrap(),
+                headers,
+                &Uri::from_static("/"),
+            )
+            .is_ok()
         };
         let mut headers = HeaderMap::new();
         assert!(!ask(&headers));

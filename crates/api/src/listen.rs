@@ -52,10 +52,16 @@ impl Door {
     }
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, ready: mpsc::Sender<(Connection, SocketAddr)>) {
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    ready: mpsc::Sender<(Connection, SocketAddr)>,
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        let Ok(permit) = room.clone().acquire_owned().await else {
+            return;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = ready.closed() => return,
@@ -76,12 +82,22 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, ready: mpsc::Se
                 None => Stream::Plain(socket),
                 Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(socket)).await {
                     Ok(Ok(secure)) => Stream::Secure(Box::new(secure)),
-                    Ok(Err(error)) => return tracing::debug!(%peer, %error, "the TLS handshake failed"),
+                    Ok(Err(error)) => {
+                        return tracing::debug!(%peer, %error, "the TLS handshake failed");
+                    }
                     Err(_) => return tracing::debug!(%peer, "the TLS handshake took too long"),
                 },
             };
             // The server is gone: so is the connection.
-            let _ = ready.send((Connection { stream, _permit: permit }, peer)).await;
+            let _ = ready
+                .send((
+                    Connection {
+                        stream,
+                        _permit: permit,
+                    },
+                    peer,
+                ))
+                .await;
         });
     }
 }
@@ -117,13 +133,21 @@ impl Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.both().poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.both().poll_write(context, bytes)
     }
 

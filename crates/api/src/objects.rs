@@ -50,9 +50,16 @@ impl Kind {
             "twin" | "twins" => Ok(Self::Twin),
             "connection" | "connections" => Ok(Self::Connection),
             _ => {
-                let near = gemelli_model::nearest::name(text, ["interfaces", "twins", "connections"]);
-                let remedy = near.map_or("ask for interfaces, twins or connections".into(), |n| format!("did you mean {n}?"));
-                Err(Problem::new("unknown-kind", format!("there is no kind `{text}`"), remedy))
+                let near =
+                    gemelli_model::nearest::name(text, ["interfaces", "twins", "connections"]);
+                let remedy = near.map_or("ask for interfaces, twins or connections".into(), |n| {
+                    format!("did you mean {n}?")
+                });
+                Err(Problem::new(
+                    "unknown-kind",
+                    format!("there is no kind `{text}`"),
+                    remedy,
+                ))
             }
         }
     }
@@ -84,19 +91,30 @@ async fn list(
     let after = asked.after.as_deref();
     let mut items: Vec<(String, Value)> = match kind {
         Kind::Twin => {
-            let wanted = |t: &TwinRef| asked.interface.as_ref().is_none_or(|i| t.interface().as_str().eq_ignore_ascii_case(i));
+            let wanted = |t: &TwinRef| {
+                asked
+                    .interface
+                    .as_ref()
+                    .is_none_or(|i| t.interface().as_str().eq_ignore_ascii_case(i))
+            };
             let twins = view.twins_after(after).filter(wanted).take(size + 1);
             twins.map(|t| (t.id().to_string(), of_twin(&t))).collect()
         }
         Kind::Interface => {
             let all = view.definitions().interfaces();
-            let rest = all.filter(|i| after.is_none_or(|a| i.id().as_str() > a)).take(size + 1);
-            rest.map(|i| (i.id().to_string(), of_interface(i))).collect()
+            let rest = all
+                .filter(|i| after.is_none_or(|a| i.id().as_str() > a))
+                .take(size + 1);
+            rest.map(|i| (i.id().to_string(), of_interface(i)))
+                .collect()
         }
         Kind::Connection => {
             let all = view.definitions().connections();
-            let rest = all.filter(|(name, _)| after.is_none_or(|a| &***name > a)).take(size + 1);
-            rest.map(|(name, value)| (name.to_string(), value.clone())).collect()
+            let rest = all
+                .filter(|(name, _)| after.is_none_or(|a| &***name > a))
+                .take(size + 1);
+            rest.map(|(name, value)| (name.to_string(), value.clone()))
+                .collect()
         }
     };
     let more = items.len() > size;
@@ -106,7 +124,10 @@ async fn list(
     Ok(Json(json!({ "items": items, "next": next })))
 }
 
-async fn read(State(app): State<App>, Segments((kind, name)): Segments<(String, String)>) -> Result<Json<Value>, Problem> {
+async fn read(
+    State(app): State<App>,
+    Segments((kind, name)): Segments<(String, String)>,
+) -> Result<Json<Value>, Problem> {
     let kind = Kind::of(&kind)?;
     let view = app.node.view();
     find(&view, kind, &name).map(Json)
@@ -114,7 +135,12 @@ async fn read(State(app): State<App>, Segments((kind, name)): Segments<(String, 
 
 fn find(view: &View, kind: Kind, name: &str) -> Result<Value, Problem> {
     let found = match kind {
-        Kind::Twin => return view.twin(name).map(|t| of_twin(&t)).ok_or_else(|| unknown_twin(name)),
+        Kind::Twin => {
+            return view
+                .twin(name)
+                .map(|t| of_twin(&t))
+                .ok_or_else(|| unknown_twin(name));
+        }
         Kind::Interface => view.definitions().interface(name).map(|i| of_interface(i)),
         Kind::Connection => view.definitions().connection(name).cloned(),
     };
@@ -128,8 +154,14 @@ async fn remove(
     let kind = Kind::of(&kind)?;
     find(&app.node.view(), kind, &name)?;
     let command = match kind {
-        Kind::Twin => Command::Delete { twin: name.as_str().into(), if_match: None },
-        Kind::Interface | Kind::Connection => Command::Remove { kind: kind.name().into(), name: name.into() },
+        Kind::Twin => Command::Delete {
+            twin: name.as_str().into(),
+            if_match: None,
+        },
+        Kind::Interface | Kind::Connection => Command::Remove {
+            kind: kind.name().into(),
+            name: name.into(),
+        },
     };
     app.command(command).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -141,12 +173,21 @@ fn of_interface(compiled: &gemelli_engine::Compiled) -> Value {
 
 /// A twin as the manifest that would make it: reported properties and relationships, nothing derived.
 fn of_twin(twin: &TwinRef) -> Value {
-    let object = |fields: Vec<(&str, Value)>| Value::Object(fields.into_iter().map(|(n, v)| (n.into(), v)).collect());
+    let object = |fields: Vec<(&str, Value)>| {
+        Value::Object(fields.into_iter().map(|(n, v)| (n.into(), v)).collect())
+    };
     let text = |text: &str| Value::text(text);
-    let members = twin.members().into_iter().filter(|m| !m.derived && !m.telemetry);
+    let members = twin
+        .members()
+        .into_iter()
+        .filter(|m| !m.derived && !m.telemetry);
     let properties = Value::Object(members.map(|m| (m.name, m.value)).collect());
     let edges = twin.relationships().into_iter().map(|edge| {
-        let mut fields = vec![("id", text(&edge.id)), ("name", text(&edge.name)), ("target", text(edge.target.as_str()))];
+        let mut fields = vec![
+            ("id", text(&edge.id)),
+            ("name", text(&edge.name)),
+            ("target", text(edge.target.as_str())),
+        ];
         if !edge.properties.is_null() {
             fields.push(("properties", edge.properties));
         }
@@ -165,7 +206,10 @@ fn of_twin(twin: &TwinRef) -> Value {
         ("kind", text("Twin")),
         ("metadata", object(vec![("name", text(twin.id().as_str()))])),
         ("spec", object(spec)),
-        ("status", object(vec![("lifecycle", text(twin.lifecycle().as_str()))])),
+        (
+            "status",
+            object(vec![("lifecycle", text(twin.lifecycle().as_str()))]),
+        ),
     ])
 }
 
@@ -177,17 +221,31 @@ struct Manner {
 }
 
 /// Manifests as JSON or YAML, applied together or not at all.
-async fn apply(State(app): State<App>, Asked(manner): Asked<Manner>, request: Request) -> Result<Response, Problem> {
+async fn apply(
+    State(app): State<App>,
+    Asked(manner): Asked<Manner>,
+    request: Request,
+) -> Result<Response, Problem> {
     let bytes = extract::body(request, APPLY_BYTES).await?;
     // Reading many manifests takes a while: not on a thread that serves others.
     let read = tokio::task::spawn_blocking(move || manifests(&bytes)).await;
     let manifests = match read {
         Ok(Ok(manifests)) => manifests,
         Ok(Err(refusal)) => return Ok(refusal.into_response()),
-        Err(_) => return Err(Problem::new("internal", "reading the manifests failed", "report this with the manifests")),
+        Err(_) => {
+            return Err(Problem::new(
+                "internal",
+                "reading the manifests failed",
+                "report this with the manifests",
+            ));
+        }
     };
     if manifests.is_empty() {
-        return Err(Problem::new("missing-field", "the body holds no manifest", "send a list of manifests as JSON or YAML"));
+        return Err(Problem::new(
+            "missing-field",
+            "the body holds no manifest",
+            "send a list of manifests as JSON or YAML",
+        ));
     }
     let command = Command::Apply { manifests };
     let answer = match manner.dry_run {
@@ -200,13 +258,20 @@ async fn apply(State(app): State<App>, Asked(manner): Asked<Manner>, request: Re
 /// The manifests in their canonical form, or everything that is wrong with them.
 fn manifests(bytes: &[u8]) -> Result<Vec<Value>, Faults> {
     let text = std::str::from_utf8(bytes).map_err(|why| {
-        Faults::from(Problem::new("malformed-yaml", format!("the manifests are not UTF-8: {why}"), "save them as UTF-8"))
+        Faults::from(Problem::new(
+            "malformed-yaml",
+            format!("the manifests are not UTF-8: {why}"),
+            "save them as UTF-8",
+        ))
     })?;
     let parsed = manifest::parse(text);
     let read = parsed.into_result().map_err(Faults::of)?;
     for one in &read {
         id::check(&one.name).map_err(|why| {
-            let detail = format!("the name `{}` cannot be used: {why}", one.name.chars().take(60).collect::<String>());
+            let detail = format!(
+                "the name `{}` cannot be used: {why}",
+                one.name.chars().take(60).collect::<String>()
+            );
             Faults::from(Problem::new("malformed-id", detail, "use another name"))
         })?;
     }
@@ -221,7 +286,10 @@ struct Faults {
 
 impl From<Problem> for Faults {
     fn from(problem: Problem) -> Self {
-        Self { first: problem, all: Vec::new() }
+        Self {
+            first: problem,
+            all: Vec::new(),
+        }
     }
 }
 
@@ -236,8 +304,14 @@ impl Faults {
         });
         let all = all.collect();
         let first = match problems.into_iter().next() {
-            Some(p) => Problem::new(p.code, p.message, p.remedy).placed(p.pointer, p.line, p.column),
-            None => Problem::new("malformed-yaml", "the manifests cannot be read", "correct them"),
+            Some(p) => {
+                Problem::new(p.code, p.message, p.remedy).placed(p.pointer, p.line, p.column)
+            }
+            None => Problem::new(
+                "malformed-yaml",
+                "the manifests cannot be read",
+                "correct them",
+            ),
         };
         Self { first, all }
     }

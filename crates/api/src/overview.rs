@@ -37,7 +37,9 @@ const LEVEL: &str = "airQualityLevel";
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    Router::new().route("/v1/overview", get(once)).route("/v1/overview/stream", get(live))
+    Router::new()
+        .route("/v1/overview", get(once))
+        .route("/v1/overview/stream", get(live))
 }
 
 /// The last picture and when it was made.
@@ -65,15 +67,27 @@ async fn once(State(app): State<App>) -> Json<Json_> {
 
 async fn live(State(app): State<App>) -> Result<Response, Problem> {
     let Some(permit) = Permit::take(&app.node) else {
-        return Err(Problem::new("backlog-full", "too many streams are open", "close some, or try again later"));
+        return Err(Problem::new(
+            "backlog-full",
+            "too many streams are open",
+            "close some, or try again later",
+        ));
     };
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let reader = Reader { stopping: app.node.stopping(), app, tick, _permit: permit };
-    Ok(stream::response(streams::unfold(reader, |mut reader| async move {
-        let text = reader.next().await?;
-        Some((Ok::<_, Infallible>(text), reader))
-    })))
+    let reader = Reader {
+        stopping: app.node.stopping(),
+        app,
+        tick,
+        _permit: permit,
+    };
+    Ok(stream::response(streams::unfold(
+        reader,
+        |mut reader| async move {
+            let text = reader.next().await?;
+            Some((Ok::<_, Infallible>(text), reader))
+        },
+    )))
 }
 
 /// Somebody who looks at the page.
@@ -100,9 +114,16 @@ fn picture(app: &App) -> Json_ {
     let published = node.published();
     let view = &published.view;
     let (per_second, total) = node.rate().last(SECONDS, node.now_ms());
-    let mut kinds: Vec<_> = view.per_interface().into_iter().filter(|(_, twins)| *twins > 0).collect();
+    let mut kinds: Vec<_> = view
+        .per_interface()
+        .into_iter()
+        .filter(|(_, twins)| *twins > 0)
+        .collect();
     kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    let kinds: Vec<_> = kinds.iter().map(|(id, twins)| json!({ "interface": id.as_str(), "twins": twins })).collect();
+    let kinds: Vec<_> = kinds
+        .iter()
+        .map(|(id, twins)| json!({ "interface": id.as_str(), "twins": twins }))
+        .collect();
     let life: Vec<_> = view
         .lifecycle()
         .into_iter()
@@ -130,7 +151,10 @@ fn steps(view: &View, interface: &str, most: usize) -> Option<usize> {
     let compiled = view.definitions().interface(interface)?;
     let (_, member) = compiled.resolved().member(INDEX)?;
     let derived = member.property()?.derived.as_ref()?;
-    let below = derived.aggregate.as_ref().and_then(|aggregate| aggregate.interface.as_ref());
+    let below = derived
+        .aggregate
+        .as_ref()
+        .and_then(|aggregate| aggregate.interface.as_ref());
     match below {
         Some(below) if most > 0 => steps(view, below.as_str(), most - 1).map(|steps| steps + 1),
         _ => Some(0),
@@ -142,9 +166,16 @@ fn steps(view: &View, interface: &str, most: usize) -> Option<usize> {
 fn air_quality(view: &View) -> Vec<Json_> {
     let kinds = view.per_interface();
     let steps = |id: &InterfaceId| steps(view, id.as_str(), 4);
-    let places = kinds.iter().filter(|(_, twins)| **twins > 0).filter_map(|(id, _)| Some((id, steps(id)?)));
-    let nearest = places.filter(|(_, steps)| *steps > 0).min_by_key(|(_, steps)| steps.abs_diff(2));
-    let Some((kind, _)) = nearest else { return Vec::new() };
+    let places = kinds
+        .iter()
+        .filter(|(_, twins)| **twins > 0)
+        .filter_map(|(id, _)| Some((id, steps(id)?)));
+    let nearest = places
+        .filter(|(_, steps)| *steps > 0)
+        .min_by_key(|(_, steps)| steps.abs_diff(2));
+    let Some((kind, _)) = nearest else {
+        return Vec::new();
+    };
     let mut found: Vec<_> = view
         .twins()
         .filter(|twin| twin.interface() == kind)
@@ -155,15 +186,26 @@ fn air_quality(view: &View) -> Vec<Json_> {
             (index, level, name.unwrap_or_else(|| twin.id().to_string()))
         })
         .collect();
-    found.sort_by(|a, b| b.0.unwrap_or(-1.0).total_cmp(&a.0.unwrap_or(-1.0)).then_with(|| a.2.cmp(&b.2)));
+    found.sort_by(|a, b| {
+        b.0.unwrap_or(-1.0)
+            .total_cmp(&a.0.unwrap_or(-1.0))
+            .then_with(|| a.2.cmp(&b.2))
+    });
     found.truncate(PLACES);
-    found.into_iter().map(|(index, level, name)| json!({ "name": name, "index": index, "category": level })).collect()
+    found
+        .into_iter()
+        .map(|(index, level, name)| json!({ "name": name, "index": index, "category": level }))
+        .collect()
 }
 
 fn addresses(app: &App) -> Vec<Json_> {
     let named = |name: &str, address: String| json!({ "name": name, "address": address });
     let http = app.http().iter().map(|url| named("HTTP", url.clone()));
-    let mqtt = app.node.mqtt().iter().map(|address| named("MQTT", address.to_string()));
+    let mqtt = app
+        .node
+        .mqtt()
+        .iter()
+        .map(|address| named("MQTT", address.to_string()));
     http.chain(mqtt).collect()
 }
 

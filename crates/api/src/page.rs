@@ -20,7 +20,10 @@ pub async fn style() -> Response {
 
 /// `/page/page.js`
 pub async fn script() -> Response {
-    file("text/javascript; charset=utf-8", include_str!("page/page.js"))
+    file(
+        "text/javascript; charset=utf-8",
+        include_str!("page/page.js"),
+    )
 }
 
 /// `/page/icon.svg`
@@ -32,7 +35,10 @@ fn file(kind: &'static str, text: &'static str) -> Response {
     let mut response = text.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(POLICY),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

@@ -51,8 +51,14 @@ fn status(code: &str) -> StatusCode {
         "precondition-failed" => StatusCode::PRECONDITION_FAILED,
         "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "unsupported-media-type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "wrong-type" | "unknown-interface" | "unknown-field" | "missing-field" | "malformed-expression"
-        | "derived-cycle" | "no-relationship" | "limit-reached" => StatusCode::UNPROCESSABLE_ENTITY,
+        "wrong-type"
+        | "unknown-interface"
+        | "unknown-field"
+        | "missing-field"
+        | "malformed-expression"
+        | "derived-cycle"
+        | "no-relationship"
+        | "limit-reached" => StatusCode::UNPROCESSABLE_ENTITY,
         "backlog-full" => StatusCode::TOO_MANY_REQUESTS,
         "read-only" | "disk-full" => StatusCode::SERVICE_UNAVAILABLE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
@@ -85,14 +91,22 @@ impl Problem {
 
     /// There is nothing of that name.
     pub fn not_found(what: &str, name: &str) -> Self {
-        Self::new("not-found", format!("there is no {what} `{name}`"), format!("list what there is: gemelli get {what}s"))
+        Self::new(
+            "not-found",
+            format!("there is no {what} `{name}`"),
+            format!("list what there is: gemelli get {what}s"),
+        )
     }
 
     /// What was sent is not JSON, and where.
     pub fn malformed_json(error: &serde_json::Error) -> Self {
         let number = |n: usize| u32::try_from(n).unwrap_or(0);
         let detail = format!("the body is not the JSON that is expected: {error}");
-        let problem = Self::new("malformed-json", detail, "correct the body at the place named");
+        let problem = Self::new(
+            "malformed-json",
+            detail,
+            "correct the body at the place named",
+        );
         problem.placed(String::new(), number(error.line()), number(error.column()))
     }
 
@@ -152,7 +166,10 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (self.status(), body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -172,12 +189,17 @@ mod tests {
         let response = Problem::new("backlog-full", "full", "wait").into_response();
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
-        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
     }
 
     #[test]
     fn malformed_json_names_line_and_column() {
-        let Err(error) = serde_json::from_str::<serde_json::Value>("{\n  x}") else { return };
+        let Err(error) = serde_json::from_str::<serde_json::Value>("{\n  x}") else {
+            return;
+        };
         let problem = Problem::malformed_json(&error);
         assert_eq!((problem.line, problem.column), (Some(2), Some(3)));
     }

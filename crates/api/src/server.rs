@@ -42,7 +42,9 @@ pub struct Listen {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Beyond loopback without authentication.
-    #[error("{0} is not a loopback address and there is no authentication: run `gemelli auth init` first, or listen on 127.0.0.1")]
+    #[error(
+        "{0} is not a loopback address and there is no authentication: run `gemelli auth init` first, or listen on 127.0.0.1"
+    )]
     NeedsAuth(SocketAddr),
     /// The socket.
     #[error("cannot serve HTTP: {0}")]
@@ -75,7 +77,13 @@ struct Shared {
 impl App {
     /// For a node that is served at these base addresses.
     pub fn new(node: Node, http: Vec<String>) -> Self {
-        Self { node, shared: Arc::new(Shared { http, picture: Picture::default() }) }
+        Self {
+            node,
+            shared: Arc::new(Shared {
+                http,
+                picture: Picture::default(),
+            }),
+        }
     }
 
     pub(crate) fn http(&self) -> &[String] {
@@ -92,11 +100,17 @@ impl App {
     }
 
     pub(crate) async fn command(&self, command: Command) -> Result<Value, Problem> {
-        self.node.command(command).await.map_err(|refused| self.refused(refused))
+        self.node
+            .command(command)
+            .await
+            .map_err(|refused| self.refused(refused))
     }
 
     pub(crate) async fn check(&self, command: Command) -> Result<Value, Problem> {
-        self.node.check(command).await.map_err(|refused| self.refused(refused))
+        self.node
+            .check(command)
+            .await
+            .map_err(|refused| self.refused(refused))
     }
 
     fn refused(&self, refused: Refused) -> Problem {
@@ -106,9 +120,17 @@ impl App {
             Refused::Mapping(faults) => match faults.into_iter().next() {
                 Some(fault) => {
                     let (detail, pointer) = (fault.to_string(), fault.pointer.into_string());
-                    Problem::new(fault.code, detail, fault.remedy).placed(pointer, fault.line, fault.column)
+                    Problem::new(fault.code, detail, fault.remedy).placed(
+                        pointer,
+                        fault.line,
+                        fault.column,
+                    )
                 }
-                None => Problem::new("malformed-expression", "a Connection cannot be compiled", "correct it"),
+                None => Problem::new(
+                    "malformed-expression",
+                    "a Connection cannot be compiled",
+                    "correct it",
+                ),
             },
         }
     }
@@ -140,7 +162,10 @@ pub async fn serve(
         return Err(ServeError::NeedsAuth(local));
     }
     let door = Door::open(listener, listen.tls.clone())?;
-    let gate = Gate { local, tokens: listen.tokens };
+    let gate = Gate {
+        local,
+        tokens: listen.tokens,
+    };
     let router = router(app).layer(middleware::from_fn_with_state(gate, Gate::pass));
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
     let stopped = async move {
@@ -148,7 +173,11 @@ pub async fn serve(
         // Nobody waits for it only if the server ended by itself.
         let _ = tell.send(());
     };
-    let served = async { axum::serve(door, router).with_graceful_shutdown(stopped).await };
+    let served = async {
+        axum::serve(door, router)
+            .with_graceful_shutdown(stopped)
+            .await
+    };
     let patience = async {
         if told.await.is_ok() {
             tokio::time::sleep(FAREWELL).await;
@@ -185,12 +214,25 @@ fn router(app: App) -> Router {
 
 async fn nothing(request: Request) -> Problem {
     let path: String = request.uri().path().chars().take(200).collect();
-    Problem::new("not-found", format!("there is nothing at `{path}`"), "see the list of routes in docs/http.md")
+    Problem::new(
+        "not-found",
+        format!("there is nothing at `{path}`"),
+        "see the list of routes in docs/http.md",
+    )
 }
 
 async fn not_so(request: Request) -> Response {
-    let detail = format!("{} is not possible at `{}`", request.method(), request.uri().path());
-    Problem::new("method-not-allowed", detail, "use one of the methods in the header Allow").into_response()
+    let detail = format!(
+        "{} is not possible at `{}`",
+        request.method(),
+        request.uri().path()
+    );
+    Problem::new(
+        "method-not-allowed",
+        detail,
+        "use one of the methods in the header Allow",
+    )
+    .into_response()
 }
 
 /// Guards one listener.
@@ -207,11 +249,19 @@ impl Gate {
             Err(problem) => problem.into_response(),
         };
         let headers = response.headers_mut();
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        headers.insert(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        );
         if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
             // The rest of the body is not read.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
@@ -222,7 +272,9 @@ impl Gate {
             guard::check_loopback(self.local, headers, request.uri())?;
         }
         match &self.tokens {
-            Some(tokens) => guard::check_token(tokens, request.method(), request.uri().path(), headers),
+            Some(tokens) => {
+                guard::check_token(tokens, request.method(), request.uri().path(), headers)
+            }
             None => Ok(()),
         }
     }

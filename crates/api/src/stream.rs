@@ -44,33 +44,85 @@ struct Asking {
     after: Option<Seq>,
 }
 
-async fn open(State(app): State<App>, Asked(asked): Asked<Asking>, headers: HeaderMap) -> Result<Response, Problem> {
-    let known = ["real", "virtual", "command", "store", entry::DERIVED, entry::MESSAGE];
-    let categories: Vec<String> = asked.category.iter().flat_map(|c| c.split(',')).map(str::to_owned).collect();
+async fn open(
+    State(app): State<App>,
+    Asked(asked): Asked<Asking>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let known = [
+        "real",
+        "virtual",
+        "command",
+        "store",
+        entry::DERIVED,
+        entry::MESSAGE,
+    ];
+    let categories: Vec<String> = asked
+        .category
+        .iter()
+        .flat_map(|c| c.split(','))
+        .map(str::to_owned)
+        .collect();
     if let Some(odd) = categories.iter().find(|c| !known.contains(&c.as_str())) {
-        let remedy = format!("ask for {}, or several of them with commas between", known.join(", "));
-        return Err(Problem::new("unknown-field", format!("there is no category `{odd}`"), remedy));
+        let remedy = format!(
+            "ask for {}, or several of them with commas between",
+            known.join(", ")
+        );
+        return Err(Problem::new(
+            "unknown-field",
+            format!("there is no category `{odd}`"),
+            remedy,
+        ));
     }
-    let twin = asked.twin.map(|id| app.node.view().canonical(&id).map_or(id, |known| known.to_string()));
-    let wanted = Wanted { twin, interface: asked.interface, categories };
+    let twin = asked.twin.map(|id| {
+        app.node
+            .view()
+            .canonical(&id)
+            .map_or(id, |known| known.to_string())
+    });
+    let wanted = Wanted {
+        twin,
+        interface: asked.interface,
+        categories,
+    };
     let last = match extract::text(&headers, "last-event-id") {
         Some(text) => match text.parse::<Seq>() {
             Ok(seq) => Some(seq),
             Err(_) => {
-                let detail = format!("Last-Event-ID `{}` is no place in the log", text.chars().take(40).collect::<String>());
-                return Err(Problem::new("wrong-type", detail, "send back the id of the last event that came"));
+                let detail = format!(
+                    "Last-Event-ID `{}` is no place in the log",
+                    text.chars().take(40).collect::<String>()
+                );
+                return Err(Problem::new(
+                    "wrong-type",
+                    detail,
+                    "send back the id of the last event that came",
+                ));
             }
         },
         None => asked.after,
     };
     let Some(permit) = Permit::take(&app.node) else {
         let detail = format!("{STREAMS} streams are open");
-        return Err(Problem::new("backlog-full", detail, "close some, or try again later"));
+        return Err(Problem::new(
+            "backlog-full",
+            detail,
+            "close some, or try again later",
+        ));
     };
     let live = app.node.subscribe();
     let released = app.node.published().next_seq;
     let next = last.map_or(released, |seq| seq.saturating_add(1).min(released));
-    let reader = Reader { node: app.node.clone(), wanted, live, stopping: app.node.stopping(), next, released, ready: VecDeque::new(), _permit: permit };
+    let reader = Reader {
+        node: app.node.clone(),
+        wanted,
+        live,
+        stopping: app.node.stopping(),
+        next,
+        released,
+        ready: VecDeque::new(),
+        _permit: permit,
+    };
     let hello = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b": gemelli\n\n"))]);
     let rest = stream::unfold(reader, |mut reader| async move {
         let text = reader.next().await?;
@@ -80,10 +132,15 @@ async fn open(State(app): State<App>, Asked(asked): Asked<Asking>, headers: Head
 }
 
 /// A stream of text as the answer to a request for events.
-pub fn response(events: impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
+pub fn response(
+    events: impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
     let mut response = Body::from_stream(events).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
@@ -148,7 +205,9 @@ impl Reader {
                         Ok(Err(broadcast::error::RecvError::Closed)) => return None,
                         Ok(Err(broadcast::error::RecvError::Lagged(frames))) => {
                             self.node.metrics().stream_gaps.inc_by(frames);
-                            let Some(oldest) = self.oldest().await else { continue };
+                            let Some(oldest) = self.oldest().await else {
+                                continue;
+                            };
                             return Some(self.gap(oldest));
                         }
                     }
@@ -177,7 +236,11 @@ impl Reader {
 
     /// Says that records up to `until` were not sent.
     fn gap(&mut self, until: Seq) -> Bytes {
-        let text = format!("event: gap\ndata: {{\"from\":{},\"to\":{}}}\n\n", self.next, until.saturating_sub(1));
+        let text = format!(
+            "event: gap\ndata: {{\"from\":{},\"to\":{}}}\n\n",
+            self.next,
+            until.saturating_sub(1)
+        );
         self.next = self.next.max(until);
         text.into()
     }

@@ -57,8 +57,15 @@ struct Listing {
 async fn twins(State(app): State<App>, Asked(asked): Asked<Listing>) -> Json<Json_> {
     let view = app.node.view();
     let size = extract::page_size(asked.limit, TWINS.0, TWINS.1);
-    let wanted = |i: &str| asked.interface.as_ref().is_none_or(|a| i.eq_ignore_ascii_case(a));
-    let twins = view.twins_after(asked.after.as_deref()).filter(|t| wanted(t.interface().as_str()));
+    let wanted = |i: &str| {
+        asked
+            .interface
+            .as_ref()
+            .is_none_or(|a| i.eq_ignore_ascii_case(a))
+    };
+    let twins = view
+        .twins_after(asked.after.as_deref())
+        .filter(|t| wanted(t.interface().as_str()));
     let mut page: Vec<_> = twins.take(size + 1).collect();
     let more = page.len() > size;
     page.truncate(size);
@@ -89,7 +96,11 @@ async fn history(
     Segments(id): Segments<String>,
     Asked(span): Asked<Span>,
 ) -> Result<Response, Problem> {
-    let id = app.node.view().canonical(&id).unwrap_or_else(|| id.as_str().into());
+    let id = app
+        .node
+        .view()
+        .canonical(&id)
+        .unwrap_or_else(|| id.as_str().into());
     let query = Query {
         from_ms: extract::time_ms(span.from.as_deref(), "from")?.unwrap_or(i64::MIN),
         to_ms: extract::time_ms(span.to.as_deref(), "to")?.unwrap_or(i64::MAX),
@@ -129,21 +140,29 @@ struct Lines {
 
 /// All rows in the order of the log, one JSON object a line; the header `gemelli-next` says where the
 /// next page starts (`after`), and is absent on the last one.
-async fn all_history(State(app): State<App>, Asked(asked): Asked<Export>) -> Result<Response, Problem> {
+async fn all_history(
+    State(app): State<App>,
+    Asked(asked): Asked<Export>,
+) -> Result<Response, Problem> {
     let size = extract::page_size(asked.limit, ROWS.0, EXPORT);
-    let read = app.node.all_history(asked.after, move |page: &mut Lines, row| {
-        if page.rows == size || page.text.len() >= EXPORT_BYTES {
-            return false;
-        }
-        page.rows += 1;
-        entry::write_row(&mut page.text, row);
-        page.text.push(b'\n');
-        true
-    });
+    let read = app
+        .node
+        .all_history(asked.after, move |page: &mut Lines, row| {
+            if page.rows == size || page.text.len() >= EXPORT_BYTES {
+                return false;
+            }
+            page.rows += 1;
+            entry::write_row(&mut page.text, row);
+            page.text.push(b'\n');
+            true
+        });
     let (page, next) = read.await.map_err(unreadable)?;
     let mut response = Body::from(page.text).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-ndjson"),
+    );
     if let Some(next) = next {
         headers.insert("gemelli-next", HeaderValue::from(next));
     }
@@ -151,7 +170,11 @@ async fn all_history(State(app): State<App>, Asked(asked): Asked<Export>) -> Res
 }
 
 fn unreadable(error: Unreadable) -> Problem {
-    Problem::new("internal", format!("the history cannot be read: {error}"), "see the server's log: gemelli logs")
+    Problem::new(
+        "internal",
+        format!("the history cannot be read: {error}"),
+        "see the server's log: gemelli logs",
+    )
 }
 
 #[derive(Deserialize)]

@@ -19,16 +19,26 @@ pub struct Access {
 
 /// A listener beyond loopback without tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a loopback address and there is no authentication: run `gemelli auth init` first, or listen on 127.0.0.1")]
+#[error(
+    "{0} is not a loopback address and there is no authentication: run `gemelli auth init` first, or listen on 127.0.0.1"
+)]
 pub struct NeedsAuth(pub SocketAddr);
 
 impl Access {
     /// For these listeners: once one of them is beyond loopback, everybody logs in.
-    pub fn of(listeners: impl IntoIterator<Item = SocketAddr>, tokens: Option<Arc<Tokens>>) -> Result<Self, NeedsAuth> {
-        let open = listeners.into_iter().find(|address| !loopback::is_loopback(address.ip()));
+    pub fn of(
+        listeners: impl IntoIterator<Item = SocketAddr>,
+        tokens: Option<Arc<Tokens>>,
+    ) -> Result<Self, NeedsAuth> {
+        let open = listeners
+            .into_iter()
+            .find(|address| !loopback::is_loopback(address.ip()));
         match (open, tokens) {
             (None, _) => Ok(Self::default()),
-            (Some(_), Some(tokens)) => Ok(Self { tokens: Some(tokens), roles: RwLock::default() }),
+            (Some(_), Some(tokens)) => Ok(Self {
+                tokens: Some(tokens),
+                roles: RwLock::default(),
+            }),
             (Some(address), None) => Err(NeedsAuth(address)),
         }
     }
@@ -41,14 +51,25 @@ impl Access {
     /// Who this is, or why it may not connect.
     pub fn authenticate(&self, who: &Credentials) -> Result<host::Principal, Refused> {
         let Some(tokens) = &self.tokens else {
-            return Ok(host::Principal { name: Principal::local().name });
+            return Ok(host::Principal {
+                name: Principal::local().name,
+            });
         };
-        let password = who.password.as_deref().and_then(|p| std::str::from_utf8(p).ok());
-        let known = password.ok_or(gemelli_auth::Refused).and_then(|token| tokens.verify(token));
+        let password = who
+            .password
+            .as_deref()
+            .and_then(|p| std::str::from_utf8(p).ok());
+        let known = password
+            .ok_or(gemelli_auth::Refused)
+            .and_then(|token| tokens.verify(token));
         match known {
             Ok(principal) => {
-                self.roles.write().insert(principal.name.clone(), principal.role);
-                Ok(host::Principal { name: principal.name })
+                self.roles
+                    .write()
+                    .insert(principal.name.clone(), principal.role);
+                Ok(host::Principal {
+                    name: principal.name,
+                })
             }
             Err(refused) => Err(Refused {
                 reason: Reason::BAD_USER_NAME_OR_PASSWORD,
@@ -69,6 +90,13 @@ impl Access {
             return true;
         }
         let role = self.roles.read().get(&who.name).copied();
-        role.is_some_and(|role| Principal { name: who.name.clone(), role }.decide(action).is_allowed())
+        role.is_some_and(|role| {
+            Principal {
+                name: who.name.clone(),
+                role,
+            }
+            .decide(action)
+            .is_allowed()
+        })
     }
 }

@@ -73,7 +73,10 @@ pub struct Offer {
 impl Offer {
     /// Something that nobody waits for.
     pub fn new(body: Body) -> Self {
-        Self { entry: Entry::Record(body), answer: Answer::None }
+        Self {
+            entry: Entry::Record(body),
+            answer: Answer::None,
+        }
     }
 
     fn cost(&self) -> usize {
@@ -94,13 +97,17 @@ pub enum Closed {
     #[error("the backlog of {0} bytes is full, try again in a second")]
     Full(u32),
     /// The process uses more memory than it may.
-    #[error("the node uses more memory than its limit of {0} bytes, try again later or raise the limit")]
+    #[error(
+        "the node uses more memory than its limit of {0} bytes, try again later or raise the limit"
+    )]
     Memory(u64),
     /// The disk has no space for more.
     #[error("the disk is full: reads go on, writes wait until space is freed in the data folder")]
     DiskFull,
     /// A write or sync of the log failed: the node only reads from here on.
-    #[error("the log could not be written ({0}): the node serves its last durable state, restart it once the disk is well")]
+    #[error(
+        "the log could not be written ({0}): the node serves its last durable state, restart it once the disk is well"
+    )]
     ReadOnly(String),
     /// The node stops.
     #[error("the node is stopping, connect again once it is back")]
@@ -147,7 +154,13 @@ impl Admission {
     /// A queue that holds at most `capacity` bytes.
     pub fn new(capacity: u32) -> Self {
         Self {
-            queue: Mutex::new(Queue { waiting: VecDeque::new(), last: 0, nudged: false, held: None, closed: None }),
+            queue: Mutex::new(Queue {
+                waiting: VecDeque::new(),
+                last: 0,
+                nudged: false,
+                held: None,
+                closed: None,
+            }),
             filled: Condvar::new(),
             room: Semaphore::new(capacity as usize),
             capacity,
@@ -169,8 +182,14 @@ impl Admission {
     }
 
     /// As [`Admission::admit`], but waits at most `patience`.
-    pub async fn admit_within(&self, offers: Vec<Offer>, patience: Duration) -> Result<u64, Closed> {
-        tokio::time::timeout(patience, self.admit(offers)).await.unwrap_or(Err(Closed::Full(self.capacity)))
+    pub async fn admit_within(
+        &self,
+        offers: Vec<Offer>,
+        patience: Duration,
+    ) -> Result<u64, Closed> {
+        tokio::time::timeout(patience, self.admit(offers))
+            .await
+            .unwrap_or(Err(Closed::Full(self.capacity)))
     }
 
     /// Queues at once or not at all: for the node's own input from threads that must not wait.
@@ -200,11 +219,21 @@ impl Admission {
         let mut left = cost;
         let mut offers = offers.into_iter().peekable();
         while let Some(offer) = offers.next() {
-            let own = if offers.peek().is_none() { left } else { (offer.cost() as u32).min(left) };
+            let own = if offers.peek().is_none() {
+                left
+            } else {
+                (offer.cost() as u32).min(left)
+            };
             left -= own;
             queue.last += 1;
             let number = queue.last;
-            queue.waiting.push_back(Input { number, entry: offer.entry, answer: offer.answer, admitted, cost: own });
+            queue.waiting.push_back(Input {
+                number,
+                entry: offer.entry,
+                answer: offer.answer,
+                admitted,
+                cost: own,
+            });
         }
         let last = queue.last;
         drop(queue);
@@ -213,7 +242,13 @@ impl Admission {
     }
 
     /// For the driver: moves what waits, up to a frame's bounds, to `out`; waits until `deadline` for it.
-    pub fn take(&self, inputs: usize, bytes: usize, deadline: Option<Instant>, out: &mut Vec<Input>) -> Taken {
+    pub fn take(
+        &self,
+        inputs: usize,
+        bytes: usize,
+        deadline: Option<Instant>,
+        out: &mut Vec<Input>,
+    ) -> Taken {
         let mut queue = self.queue.lock();
         while queue.waiting.is_empty() && !queue.nudged {
             if queue.closed.is_some() {
@@ -231,7 +266,9 @@ impl Admission {
         queue.nudged = false;
         let mut cost = 0usize;
         while out.len() < inputs {
-            let Some(next) = queue.waiting.front() else { break };
+            let Some(next) = queue.waiting.front() else {
+                break;
+            };
             if !out.is_empty() && cost + next.cost as usize > bytes {
                 break;
             }
@@ -278,7 +315,10 @@ impl Admission {
     /// Inputs and bytes that wait.
     pub fn depth(&self) -> (usize, usize) {
         let waiting = self.queue.lock().waiting.len();
-        (waiting, (self.capacity as usize).saturating_sub(self.room.available_permits()))
+        (
+            waiting,
+            (self.capacity as usize).saturating_sub(self.room.available_permits()),
+        )
     }
 }
 
@@ -286,7 +326,9 @@ impl Admission {
 fn weight(body: &Body) -> usize {
     match body {
         Body::Event(event) => event.payload.len(),
-        Body::Message(message) => message.payload.len() + message.properties.len() + message.topic.len(),
+        Body::Message(message) => {
+            message.payload.len() + message.properties.len() + message.topic.len()
+        }
         Body::Session(bytes) => bytes.len(),
         Body::DeadLetter(letter) => letter.payload.len() + letter.reason.len(),
         Body::Command(command) => weight_of(command),
@@ -325,7 +367,10 @@ mod tests {
     fn a_full_backlog_refuses_and_recovers() {
         let admission = Admission::new(2_000);
         admission.admit_now(vec![offer(1_000)]).unwrap();
-        assert_eq!(admission.admit_now(vec![offer(1_000)]), Err(Closed::Full(2_000)));
+        assert_eq!(
+            admission.admit_now(vec![offer(1_000)]),
+            Err(Closed::Full(2_000))
+        );
         assert_eq!(admission.depth(), (1, 1_512));
         let mut out = Vec::new();
         admission.take(9, 1 << 20, None, &mut out);
@@ -340,14 +385,20 @@ mod tests {
         assert!(admission.admit_now(vec![offer(0)]).is_err());
         let mut out = Vec::new();
         admission.take(9, 100, None, &mut out);
-        assert_eq!(out.len(), 1, "a frame takes at least one input, however large");
+        assert_eq!(
+            out.len(),
+            1,
+            "a frame takes at least one input, however large"
+        );
         assert_eq!(admission.depth(), (0, 0));
     }
 
     #[test]
     fn a_frame_is_bounded_in_bytes() {
         let admission = Admission::new(1 << 20);
-        admission.admit_now(vec![offer(1_000), offer(1_000), offer(1_000)]).unwrap();
+        admission
+            .admit_now(vec![offer(1_000), offer(1_000), offer(1_000)])
+            .unwrap();
         let mut out = Vec::new();
         admission.take(9, 3_100, None, &mut out);
         assert_eq!(out.len(), 2);
@@ -383,7 +434,9 @@ mod tests {
     async fn patience_ends() {
         let admission = Admission::new(1_000);
         admission.admit_now(vec![offer(480)]).unwrap();
-        let refused = admission.admit_within(vec![offer(480)], Duration::from_millis(5)).await;
+        let refused = admission
+            .admit_within(vec![offer(480)], Duration::from_millis(5))
+            .await;
         assert_eq!(refused, Err(Closed::Full(1_000)));
     }
 }

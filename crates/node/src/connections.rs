@@ -52,19 +52,34 @@ impl Connections {
                 return;
             }
         };
-        let tells_presence = manifests().any(|m| m.get("spec").is_some_and(|s| s.get("presence").is_some()));
-        let compiled = Compiled { version: definitions.version(), mapping, tells_presence };
+        let tells_presence =
+            manifests().any(|m| m.get("spec").is_some_and(|s| s.get("presence").is_some()));
+        let compiled = Compiled {
+            version: definitions.version(),
+            mapping,
+            tells_presence,
+        };
         *self.compiled.write() = Arc::new(compiled);
     }
 
     /// What a publication means; none if no Connection maps its topic.
-    pub fn map(&self, view: &View, publish: &Publish, now_ms: i64) -> Result<Option<Mapped>, Fault> {
+    pub fn map(
+        &self,
+        view: &View,
+        publish: &Publish,
+        now_ms: i64,
+    ) -> Result<Option<Mapped>, Fault> {
         let compiled = self.compiled.read().clone();
         if compiled.mapping.is_empty() {
             return Ok(None);
         }
         let properties: Vec<_> = publish.user_properties().collect();
-        let message = Message { topic: &publish.topic, payload: &publish.payload, properties: &properties, now_ms };
+        let message = Message {
+            topic: &publish.topic,
+            payload: &publish.payload,
+            properties: &properties,
+            now_ms,
+        };
         let mapped = compiled.mapping.map(message)?;
         let presence = mapped.presence.map(|mut presence| {
             if let Some(known) = view.canonical(presence.twin.as_str()) {
@@ -72,11 +87,17 @@ impl Connections {
             }
             Body::Presence(presence)
         });
-        let event = mapped.event.map(|event| Body::Event(intake::canonical(view, event)));
+        let event = mapped
+            .event
+            .map(|event| Body::Event(intake::canonical(view, event)));
         let binds = !compiled.tells_presence;
         Ok(match (event, presence) {
             (Some(body), also) => Some(Mapped { body, also, binds }),
-            (None, Some(body)) => Some(Mapped { body, also: None, binds }),
+            (None, Some(body)) => Some(Mapped {
+                body,
+                also: None,
+                binds,
+            }),
             (None, None) => None,
         })
     }
@@ -87,7 +108,9 @@ impl Connections {
 /// # Errors
 /// Every expression and template that is at fault.
 pub fn check(command: &Command) -> Result<(), Vec<Fault>> {
-    let Command::Apply { manifests } = command else { return Ok(()) };
+    let Command::Apply { manifests } = command else {
+        return Ok(());
+    };
     let is_connection = |m: &&Value| m.get("kind").and_then(Value::as_str) == Some("Connection");
     Mapping::of_manifests(manifests.iter().filter(is_connection)).map(drop)
 }

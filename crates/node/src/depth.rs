@@ -50,7 +50,10 @@ fn of_command(command: &Command) -> usize {
         Command::Put { properties, .. } => of_value(properties),
         Command::Patch { patch, .. } => of_value(patch),
         Command::Relate { edge } | Command::Incoming { edge, .. } => of_value(&edge.properties),
-        Command::Delete { .. } | Command::Unrelate { .. } | Command::Remove { .. } | Command::Defined { .. } => 0,
+        Command::Delete { .. }
+        | Command::Unrelate { .. }
+        | Command::Remove { .. }
+        | Command::Defined { .. } => 0,
     }
 }
 

@@ -41,7 +41,11 @@ pub struct Tail {
 
 impl Default for Tail {
     fn default() -> Self {
-        Self { next_seq: 0, offsets: [0; PARTITIONS], last_ms: 0 }
+        Self {
+            next_seq: 0,
+            offsets: [0; PARTITIONS],
+            last_ms: 0,
+        }
     }
 }
 
@@ -118,8 +122,22 @@ pub struct Settled {
 
 impl Driver {
     /// Goes on with an engine that has been brought to the log's tail.
-    pub fn new(engine: Engine, tail: Tail, waves: usize, allowance: Allowance, metrics: Arc<Metrics>) -> Self {
-        Self { engine, tail, allowance, clients: Clients::default(), waves, metrics, emitted: Vec::new() }
+    pub fn new(
+        engine: Engine,
+        tail: Tail,
+        waves: usize,
+        allowance: Allowance,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            engine,
+            tail,
+            allowance,
+            clients: Clients::default(),
+            waves,
+            metrics,
+            emitted: Vec::new(),
+        }
     }
 
     /// The engine, to look at.
@@ -192,11 +210,22 @@ impl Driver {
             definitions: self.engine.definitions_version(),
             records: turn.records,
         };
-        Batch { frame, answers: turn.answers, upto, view: self.engine.view(), more }
+        Batch {
+            frame,
+            answers: turn.answers,
+            upto,
+            view: self.engine.view(),
+            more,
+        }
     }
 
     fn step_input(&mut self, turn: &mut Turn, input: Input) {
-        let Input { number, entry, answer, .. } = input;
+        let Input {
+            number,
+            entry,
+            answer,
+            ..
+        } = input;
         let body = match entry {
             Entry::Record(body) => body,
             Entry::Check(command) => {
@@ -204,7 +233,11 @@ impl Driver {
                     Ok(value) => Verdict::Answer(value),
                     Err(rejection) => Verdict::Rejected(rejection),
                 };
-                turn.answers.push(Settled { number, answer, outcome: Outcome { verdict, seq: None } });
+                turn.answers.push(Settled {
+                    number,
+                    answer,
+                    outcome: Outcome { verdict, seq: None },
+                });
                 return;
             }
             Entry::Published(published) => self.step_published(turn, *published),
@@ -236,13 +269,23 @@ impl Driver {
             Verdict::Accepted | Verdict::Answer(_) => {}
         }
         if !matches!(answer, Answer::None) {
-            turn.answers.push(Settled { number, answer, outcome: Outcome { verdict, seq } });
+            turn.answers.push(Settled {
+                number,
+                answer,
+                outcome: Outcome { verdict, seq },
+            });
         }
     }
 
     /// What goes before a publication: the broker's journal, and the twin's binding.
     fn step_published(&mut self, turn: &mut Turn, published: Published) -> Body {
-        let Published { client, journal, also, body, binds } = published;
+        let Published {
+            client,
+            journal,
+            also,
+            body,
+            binds,
+        } = published;
         if !journal.is_empty() {
             let journal = Body::Session(journal);
             self.step(turn, partition(&journal), journal, None);
@@ -268,7 +311,12 @@ impl Driver {
 
     fn step_emitted(&mut self, turn: &mut Turn) {
         let mut emitted = std::mem::take(&mut self.emitted);
-        for Emission { partition, body, cause_seq } in emitted.drain(..) {
+        for Emission {
+            partition,
+            body,
+            cause_seq,
+        } in emitted.drain(..)
+        {
             let cause = cause_seq
                 .and_then(|seq| seq.checked_sub(turn.first_seq))
                 .and_then(|index| u32::try_from(index).ok());
@@ -282,11 +330,27 @@ impl Driver {
 
     /// Steps one record. What is refused or repeated leaves the frame again; a refused event is
     /// replaced by its dead letter.
-    fn step(&mut self, turn: &mut Turn, partition: Partition, body: Body, cause: Option<u32>) -> (Verdict, Option<Seq>) {
+    fn step(
+        &mut self,
+        turn: &mut Turn,
+        partition: Partition,
+        body: Body,
+        cause: Option<u32>,
+    ) -> (Verdict, Option<Seq>) {
         let seq = self.tail.next_seq;
-        let offset = self.tail.offsets.get(partition.index()).copied().unwrap_or_default();
+        let offset = self
+            .tail
+            .offsets
+            .get(partition.index())
+            .copied()
+            .unwrap_or_default();
         let position = Position { partition, offset };
-        let record = Record { position, accepted_ms: turn.now_ms, cause, body };
+        let record = Record {
+            position,
+            accepted_ms: turn.now_ms,
+            cause,
+            body,
+        };
         let verdict = self.engine.step(seq, &record);
         match &verdict {
             Verdict::Accepted | Verdict::Answer(_) => {
@@ -303,7 +367,13 @@ impl Driver {
     }
 
     /// Puts the dead letter of a refused record in its place, if there is to be one.
-    fn refuse(&mut self, turn: &mut Turn, partition: Partition, body: Body, why: Rejection) -> (Verdict, Option<Seq>) {
+    fn refuse(
+        &mut self,
+        turn: &mut Turn,
+        partition: Partition,
+        body: Body,
+        why: Rejection,
+    ) -> (Verdict, Option<Seq>) {
         let letter = letter(&body, &why).and_then(|letter| self.allow(letter, turn.now_ms));
         if let Some(letter) = letter {
             self.step(turn, partition, Body::DeadLetter(letter), None);
@@ -341,13 +411,15 @@ pub fn partition(body: &Body) -> Partition {
         // The sessions of one broker fold in their common order.
         Body::Session(_) => Partition::default(),
         Body::Command(command) => match command {
-            Command::Put { twin, .. } | Command::Patch { twin, .. } | Command::Delete { twin, .. } => {
-                Partition::of(twin.as_str())
-            }
+            Command::Put { twin, .. }
+            | Command::Patch { twin, .. }
+            | Command::Delete { twin, .. } => Partition::of(twin.as_str()),
             Command::Relate { edge } => Partition::of(edge.source.as_str()),
             Command::Unrelate { source, .. } => Partition::of(source.as_str()),
             Command::Incoming { edge, .. } => Partition::of(edge.target.as_str()),
-            Command::Apply { .. } | Command::Remove { .. } | Command::Defined { .. } => Partition::default(),
+            Command::Apply { .. } | Command::Remove { .. } | Command::Defined { .. } => {
+                Partition::default()
+            }
         },
     }
 }
@@ -356,10 +428,16 @@ pub fn partition(body: &Body) -> Partition {
 fn letter(body: &Body, rejection: &Rejection) -> Option<DeadLetter> {
     let (origin, payload) = match body {
         Body::Event(event) => {
-            let origin = format!("ktwin/{}/{}/{}", event.category, event.interface, event.twin);
+            let origin = format!(
+                "ktwin/{}/{}/{}",
+                event.category, event.interface, event.twin
+            );
             (origin, event.payload.clone())
         }
-        Body::Contribution(contribution) => (format!("contribution/{}", contribution.twin), bytes::Bytes::new()),
+        Body::Contribution(contribution) => (
+            format!("contribution/{}", contribution.twin),
+            bytes::Bytes::new(),
+        ),
         _ => return None,
     };
     let reason = match rejection.remedy.as_str() {

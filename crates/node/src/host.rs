@@ -3,8 +3,7 @@
 use crate::{
     admission::{Closed, Entry, Offer},
     answer::Answer,
-    intake,
-    pipeline,
+    intake, pipeline,
     scan::Wish,
     state::Core,
 };
@@ -19,7 +18,10 @@ use tokio::sync::watch;
 
 impl From<Closed> for Unavailable {
     fn from(closed: Closed) -> Self {
-        Self { code: closed.code(), reason: closed.to_string() }
+        Self {
+            code: closed.code(),
+            reason: closed.to_string(),
+        }
     }
 }
 
@@ -31,10 +33,14 @@ impl Host for Core {
         for item in items {
             offers.push(match item {
                 Item::Session(bytes) => Offer::new(Body::Session(bytes)),
-                Item::Presence(presence) => Offer { entry: Entry::Client(presence), answer: Answer::None },
+                Item::Presence(presence) => Offer {
+                    entry: Entry::Client(presence),
+                    answer: Answer::None,
+                },
                 Item::Publish(mut publish) => {
                     let reply = publish.reply.take();
-                    let taken = intake::publication(&published.view, &self.connections, publish, now_ms);
+                    let taken =
+                        intake::publication(&published.view, &self.connections, publish, now_ms);
                     let answer = match (taken.refused, reply) {
                         (Some((code, text)), Some(reply)) => {
                             self.metrics.reject(code);
@@ -44,7 +50,10 @@ impl Host for Core {
                         (None, Some(reply)) => Answer::Connection(reply),
                         (_, None) => Answer::None,
                     };
-                    Offer { entry: Entry::Published(Box::new(taken.published)), answer }
+                    Offer {
+                        entry: Entry::Published(Box::new(taken.published)),
+                        answer,
+                    }
                 }
             });
         }
@@ -88,7 +97,8 @@ impl Core {
     /// Records from the log, on a thread that may wait for the disk.
     pub(crate) async fn read_log(&self, from: Seq, until: Seq) -> crate::reading::Read {
         let store = self.store.clone();
-        let read = tokio::task::spawn_blocking(move || crate::reading::log(&store, from, until)).await;
+        let read =
+            tokio::task::spawn_blocking(move || crate::reading::log(&store, from, until)).await;
         read.unwrap_or_default()
     }
 }

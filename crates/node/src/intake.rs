@@ -33,7 +33,10 @@ pub fn publication(view: &View, connections: &Connections, publish: Publish, now
                 (Ok(mapped.body), mapped.binds)
             }
             Ok(None) => (Ok(message(&publish)), false),
-            Err(fault) => (Err((fault.code, format!("{fault}: {}", fault.remedy))), false),
+            Err(fault) => (
+                Err((fault.code, format!("{fault}: {}", fault.remedy))),
+                false,
+            ),
         },
         Err(malformed) => {
             let text = format!("{malformed}: {}", malformed.remedy);
@@ -54,7 +57,16 @@ pub fn publication(view: &View, connections: &Connections, publish: Publish, now
             (Body::DeadLetter(letter), Some((code, text)))
         }
     };
-    Taken { published: Published { client: publish.client, journal: publish.journal, also, body, binds }, refused }
+    Taken {
+        published: Published {
+            client: publish.client,
+            journal: publish.journal,
+            also,
+            body,
+            binds,
+        },
+        refused,
+    }
 }
 
 /// A message for no twin.
@@ -69,7 +81,11 @@ fn message(publish: &Publish) -> Body {
 }
 
 /// The event of a topic of Gemelli's own.
-fn native(view: &View, publish: &Publish, topic: &Topic<'_>) -> Result<Body, (&'static str, String)> {
+fn native(
+    view: &View,
+    publish: &Publish,
+    topic: &Topic<'_>,
+) -> Result<Body, (&'static str, String)> {
     let attributes = Attributes::of(publish.user_properties());
     match device::event(topic, publish.payload.clone(), attributes) {
         Ok(event) => Ok(Body::Event(canonical(view, event))),

@@ -19,9 +19,13 @@ impl Keeping {
 
     /// Whether a record becomes history.
     pub fn keeps(&self, record: &Record) -> bool {
-        let Body::Event(event) = &record.body else { return true };
+        let Body::Event(event) = &record.body else {
+            return true;
+        };
         let definitions = self.0.read();
-        let Some(interface) = definitions.interface(event.interface.as_str()) else { return true };
+        let Some(interface) = definitions.interface(event.interface.as_str()) else {
+            return true;
+        };
         let routing = &interface.resolved().routing;
         match event.category {
             Category::Real => routing.persist_real,

@@ -35,7 +35,11 @@ struct Spent {
 impl Allowance {
     /// So many per second and family.
     pub fn new(per_second: u32) -> Self {
-        Self { per_second, families: BTreeMap::new(), dropped: 0 }
+        Self {
+            per_second,
+            families: BTreeMap::new(),
+            dropped: 0,
+        }
     }
 
     /// The letter as it is to be written, capped; none if its family has written enough this second.
@@ -43,14 +47,19 @@ impl Allowance {
         let second = now_ms.div_euclid(1_000);
         let mut family: Arc<str> = family(&letter.code, &letter.origin).into();
         if !self.families.contains_key(&family) && self.families.len() >= FAMILIES {
-            self.families.retain(|_, spent| spent.second == second || spent.dropped > 0);
+            self.families
+                .retain(|_, spent| spent.second == second || spent.dropped > 0);
             if self.families.len() >= FAMILIES {
                 family = "other".into();
             }
         }
         let spent = self.families.entry(family).or_default();
         if spent.second != second {
-            *spent = Spent { second, written: 0, dropped: spent.dropped };
+            *spent = Spent {
+                second,
+                written: 0,
+                dropped: spent.dropped,
+            };
         }
         if spent.written >= self.per_second {
             spent.dropped += 1;
@@ -61,7 +70,9 @@ impl Allowance {
         letter.dropped = std::mem::take(&mut spent.dropped);
         if letter.payload.len() > PAYLOAD_BYTES {
             // A copy: a slice would keep the whole packet in memory.
-            letter.payload = bytes::Bytes::copy_from_slice(letter.payload.get(..PAYLOAD_BYTES).unwrap_or_default());
+            letter.payload = bytes::Bytes::copy_from_slice(
+                letter.payload.get(..PAYLOAD_BYTES).unwrap_or_default(),
+            );
         }
         if let Some((end, _)) = letter.reason.char_indices().nth(REASON_CHARS) {
             letter.reason = letter.reason.get(..end).unwrap_or_default().into();
@@ -109,7 +120,11 @@ pub struct Letters {
 impl Letters {
     /// A ring of at most `limit`.
     pub fn new(limit: usize) -> Self {
-        Self { limit, ring: VecDeque::new(), total: 0 }
+        Self {
+            limit,
+            ring: VecDeque::new(),
+            total: 0,
+        }
     }
 
     /// Adds one; the oldest leaves when the ring is full.
@@ -123,7 +138,11 @@ impl Letters {
 
     /// The newest first, at most `limit`, older than `before`.
     pub fn newest(&self, limit: usize, before: Option<Seq>) -> Vec<Letter> {
-        let newest = self.ring.iter().rev().filter(|l| before.is_none_or(|b| l.seq < b));
+        let newest = self
+            .ring
+            .iter()
+            .rev()
+            .filter(|l| before.is_none_or(|b| l.seq < b));
         newest.take(limit).cloned().collect()
     }
 
@@ -167,16 +186,23 @@ mod tests {
             written += usize::from(allowance.admit(one, 500).is_some());
         }
         assert_eq!((written, allowance.dropped()), (2, 8));
-        let other = allowance.admit(letter("malformed-json", "ktwin/real/a/1", 1), 500).unwrap();
+        let other = allowance
+            .admit(letter("malformed-json", "ktwin/real/a/1", 1), 500)
+            .unwrap();
         assert_eq!(other.dropped, 0, "another code is another family");
-        let next = allowance.admit(letter("wrong-type", "ktwin/real/b/1", 1), 1_000).unwrap();
+        let next = allowance
+            .admit(letter("wrong-type", "ktwin/real/b/1", 1), 1_000)
+            .unwrap();
         assert_eq!(next.dropped, 8);
     }
 
     #[test]
     fn payload_and_reason_are_capped() {
         let capped = Allowance::new(1).admit(letter("c", "o", 5_000), 0).unwrap();
-        assert_eq!((capped.payload.len(), capped.reason.len()), (PAYLOAD_BYTES, REASON_CHARS));
+        assert_eq!(
+            (capped.payload.len(), capped.reason.len()),
+            (PAYLOAD_BYTES, REASON_CHARS)
+        );
     }
 
     #[test]
@@ -193,10 +219,28 @@ mod tests {
     fn the_ring_keeps_the_newest() {
         let mut letters = Letters::new(3);
         for seq in 0..5 {
-            letters.push(Letter { seq, accepted_ms: 0, letter: letter("c", "o", 0) });
+            letters.push(Letter {
+                seq,
+                accepted_ms: 0,
+                letter: letter("c", "o", 0),
+            });
         }
-        assert_eq!(letters.newest(9, None).iter().map(|l| l.seq).collect::<Vec<_>>(), [4, 3, 2]);
-        assert_eq!(letters.newest(1, Some(4)).iter().map(|l| l.seq).collect::<Vec<_>>(), [3]);
+        assert_eq!(
+            letters
+                .newest(9, None)
+                .iter()
+                .map(|l| l.seq)
+                .collect::<Vec<_>>(),
+            [4, 3, 2]
+        );
+        assert_eq!(
+            letters
+                .newest(1, Some(4))
+                .iter()
+                .map(|l| l.seq)
+                .collect::<Vec<_>>(),
+            [3]
+        );
         assert_eq!((letters.len(), letters.total()), (3, 5));
     }
 }

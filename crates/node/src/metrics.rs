@@ -106,25 +106,46 @@ pub struct Metrics {
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metrics").field("records", &self.records.get()).finish_non_exhaustive()
+        f.debug_struct("Metrics")
+            .field("records", &self.records.get())
+            .finish_non_exhaustive()
     }
 }
 
 /// From 50 µs, doubling, to 13 s.
 fn latency() -> Histogram {
-    Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(0.000_05, 2.0, 19))
+    Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(
+        0.000_05, 2.0, 19,
+    ))
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut all = Registry::with_prefix("gemelli");
         let events = Family::<EventLabels, Counter>::default();
-        all.register("events", "Events that became durable, by category and interface", events.clone());
+        all.register(
+            "events",
+            "Events that became durable, by category and interface",
+            events.clone(),
+        );
         let rejected = Family::<CodeLabel, Counter>::default();
-        all.register("rejected", "Inputs that were refused, by error code", rejected.clone());
+        all.register(
+            "rejected",
+            "Inputs that were refused, by error code",
+            rejected.clone(),
+        );
         let stages = Family::<StageLabel, Histogram>::new_with_constructor(latency);
-        all.register_with_unit("stage", "Time spent in each stage", Unit::Seconds, stages.clone());
-        let stages = Stage::ALL.map(|stage| stages.get_or_create_owned(&StageLabel { stage: stage.name() }));
+        all.register_with_unit(
+            "stage",
+            "Time spent in each stage",
+            Unit::Seconds,
+            stages.clone(),
+        );
+        let stages = Stage::ALL.map(|stage| {
+            stages.get_or_create_owned(&StageLabel {
+                stage: stage.name(),
+            })
+        });
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             all.register(name, help, counter.clone());
@@ -135,9 +156,15 @@ impl Default for Metrics {
         let bytes = counter("log_bytes", "Bytes written to the log");
         let duplicates = counter("duplicates", "Inputs that repeated an earlier one");
         let dead_letters = counter("dead_letters", "Dead letters written");
-        let dead_letters_dropped = counter("dead_letters_dropped", "Dead letters left out by the rate limit");
+        let dead_letters_dropped = counter(
+            "dead_letters_dropped",
+            "Dead letters left out by the rate limit",
+        );
         let stream_gaps = counter("stream_gaps", "Frames that live streams were too slow for");
-        let refused = counter("refused", "Inputs refused at admission: backlog, disk, read-only");
+        let refused = counter(
+            "refused",
+            "Inputs refused at admission: backlog, disk, read-only",
+        );
         let snapshots = counter("snapshots", "Snapshots written");
         let mut gauge = |name: &str, help: &str| {
             let gauge = Level::default();
@@ -181,7 +208,10 @@ impl Default for Metrics {
 impl Metrics {
     /// Notes how long a stage took.
     pub fn stage(&self, stage: Stage, took: Duration) {
-        let at = Stage::ALL.iter().position(|s| *s == stage).unwrap_or_default();
+        let at = Stage::ALL
+            .iter()
+            .position(|s| *s == stage)
+            .unwrap_or_default();
         if let Some(histogram) = self.stages.get(at) {
             histogram.observe(took.as_secs_f64());
         }
@@ -189,14 +219,20 @@ impl Metrics {
 
     /// Counts one refused input.
     pub fn reject(&self, code: &str) {
-        self.rejected.get_or_create(&CodeLabel { code: code.to_owned() }).inc();
+        self.rejected
+            .get_or_create(&CodeLabel {
+                code: code.to_owned(),
+            })
+            .inc();
     }
 
     /// Counts the events of a frame: few kinds, so that a linear search beats hashing.
     pub fn count(&self, tally: &Tally) {
         let mut found = self.found.lock();
         for ((category, interface), number) in &tally.kinds {
-            let known = found.iter().find(|((c, i), _)| c == category && i == interface);
+            let known = found
+                .iter()
+                .find(|((c, i), _)| c == category && i == interface);
             if let Some((_, counter)) = known {
                 counter.inc_by(*number);
                 continue;
@@ -205,7 +241,10 @@ impl Metrics {
                 self.uncommon(*category).inc_by(*number);
                 continue;
             }
-            let labels = EventLabels { category: category.as_str(), interface: interface.as_str().to_owned() };
+            let labels = EventLabels {
+                category: category.as_str(),
+                interface: interface.as_str().to_owned(),
+            };
             let counter = self.events.get_or_create_owned(&labels);
             counter.inc_by(*number);
             found.push(((*category, interface.clone()), counter));
@@ -217,7 +256,10 @@ impl Metrics {
         if let Some((_, counter)) = other.iter().find(|(c, _)| *c == category) {
             return counter.clone();
         }
-        let labels = EventLabels { category: category.as_str(), interface: "other".to_owned() };
+        let labels = EventLabels {
+            category: category.as_str(),
+            interface: "other".to_owned(),
+        };
         let counter = self.events.get_or_create_owned(&labels);
         other.push((category, counter.clone()));
         counter
@@ -246,7 +288,11 @@ pub struct Tally {
 impl Tally {
     /// Counts one.
     pub fn add(&mut self, category: Category, interface: &InterfaceId) {
-        match self.kinds.iter_mut().find(|((c, i), _)| *c == category && i == interface) {
+        match self
+            .kinds
+            .iter_mut()
+            .find(|((c, i), _)| *c == category && i == interface)
+        {
             Some((_, number)) => *number += 1,
             None => self.kinds.push(((category, interface.clone()), 1)),
         }

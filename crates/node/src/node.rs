@@ -27,13 +27,7 @@ use gemelli_event::{
     record::{Command, DeadLetter, Event},
 };
 use gemelli_model::Value;
-use std::{
-    io,
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{broadcast, oneshot, watch},
@@ -53,10 +47,14 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] gemelli_store::Error),
     /// A snapshot or a record cannot be read by this version.
-    #[error("the data folder cannot be loaded: {0}; start the version that wrote it, or restore a backup")]
+    #[error(
+        "the data folder cannot be loaded: {0}; start the version that wrote it, or restore a backup"
+    )]
     Damaged(String),
     /// An address that is taken.
-    #[error("cannot listen on {address}: {source}; stop the program that uses it, or choose another with --mqtt")]
+    #[error(
+        "cannot listen on {address}: {source}; stop the program that uses it, or choose another with --mqtt"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -77,7 +75,9 @@ impl StartError {
         match self {
             Self::Store(error) => error.code(),
             Self::Damaged(_) => "damaged-log",
-            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => "port-taken",
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                "port-taken"
+            }
             Self::Listen { .. } => "cannot-listen",
             Self::NeedsAuth(_) => "unauthorized",
             Self::Thread(_) => "internal",
@@ -129,28 +129,48 @@ impl Node {
     }
 
     /// As [`Node::start`], by another clock.
-    pub async fn start_with(options: Options, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
-        let access = Access::of(options.mqtt.iter().map(|l| l.address), options.tokens.clone())?;
+    pub async fn start_with(
+        options: Options,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Running, StartError> {
+        let access = Access::of(
+            options.mqtt.iter().map(|l| l.address),
+            options.tokens.clone(),
+        )?;
         let mut sockets = Vec::new();
         for listener in &options.mqtt {
             let address = listener.address;
-            let socket = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
-            let address = socket.local_addr().map_err(|source| StartError::Listen { address, source })?;
+            let socket = TcpListener::bind(address)
+                .await
+                .map_err(|source| StartError::Listen { address, source })?;
+            let address = socket
+                .local_addr()
+                .map_err(|source| StartError::Listen { address, source })?;
             sockets.push((socket, listener.clone(), address));
         }
         let opened = tokio::task::spawn_blocking({
             let clock = clock.clone();
             move || recovery::open(options, clock, access)
         });
-        let recovered = opened.await.map_err(|e| StartError::Thread(io::Error::other(e)))??;
-        let recovery::Recovered { core, broker, engine, tail, writer, clean } = recovered;
+        let recovered = opened
+            .await
+            .map_err(|e| StartError::Thread(io::Error::other(e)))??;
+        let recovery::Recovered {
+            core,
+            broker,
+            engine,
+            tail,
+            writer,
+            clean,
+        } = recovered;
         let limits = &core.options.limits;
         let allowance = Allowance::new(limits.dead_letters_per_second);
         let mut driver = Driver::new(engine, tail, limits.waves, allowance, core.metrics.clone());
         recovery::expect_clients(&mut driver, clock.now_ms());
         let next_seq = core.published().next_seq;
         let snapshots = Snapshotter::new(core.options.snapshot);
-        let threads = Threads::start(&core, &broker, driver, writer, snapshots).map_err(StartError::Thread)?;
+        let threads = Threads::start(&core, &broker, driver, writer, snapshots)
+            .map_err(StartError::Thread)?;
         broker.start(next_seq, !clean);
         let supervisor = supervision::start(&core, &broker).map_err(StartError::Thread)?;
         let mut listeners = Vec::new();
@@ -173,8 +193,20 @@ impl Node {
         }
         let started_ms = clock.now_ms();
         tracing::info!(data = %core.options.data.display(), records = next_seq, clean, ?mqtt, "node started");
-        let node = Self { inner: Arc::new(Inner { core, broker, mqtt, started_ms }) };
-        Ok(Running { node, threads: Some(threads), supervisor: Some(supervisor), listeners })
+        let node = Self {
+            inner: Arc::new(Inner {
+                core,
+                broker,
+                mqtt,
+                started_ms,
+            }),
+        };
+        Ok(Running {
+            node,
+            threads: Some(threads),
+            supervisor: Some(supervisor),
+            listeners,
+        })
     }
 
     /// What readers see now: everything that was answered before.
@@ -203,13 +235,21 @@ impl Node {
 
     async fn ask(&self, entry: Entry) -> Result<Outcome, Closed> {
         let (caller, answered) = oneshot::channel();
-        let offer = Offer { entry, answer: Answer::Caller(caller) };
+        let offer = Offer {
+            entry,
+            answer: Answer::Caller(caller),
+        };
         self.admit(vec![offer]).await?;
         answered.await.map_err(|_| self.gone())
     }
 
     async fn admit(&self, offers: Vec<Offer>) -> Result<u64, Closed> {
-        let admitted = self.inner.core.admission.admit_within(offers, PATIENCE).await;
+        let admitted = self
+            .inner
+            .core
+            .admission
+            .admit_within(offers, PATIENCE)
+            .await;
         if admitted.is_err() {
             self.inner.core.metrics.refused.inc();
         }
@@ -218,7 +258,11 @@ impl Node {
 
     /// Why an answer never came.
     fn gone(&self) -> Closed {
-        self.inner.core.admission.closed().unwrap_or(Closed::Stopping)
+        self.inner
+            .core
+            .admission
+            .closed()
+            .unwrap_or(Closed::Stopping)
     }
 
     /// Takes events, durably; the answer has one verdict for each, in their order, and comes when every
@@ -230,7 +274,10 @@ impl Node {
         for event in events {
             let (caller, answered) = oneshot::channel();
             let body = Body::Event(intake::canonical(&view, event));
-            offers.push(Offer { entry: Entry::Record(body), answer: Answer::Caller(caller) });
+            offers.push(Offer {
+                entry: Entry::Record(body),
+                answer: Answer::Caller(caller),
+            });
             answers.push(answered);
         }
         self.admit(offers).await?;
@@ -245,7 +292,11 @@ impl Node {
     pub fn dead_letter(&self, letter: DeadLetter) {
         let core = &self.inner.core;
         core.metrics.reject(&letter.code);
-        if core.admission.admit_now(vec![Offer::new(Body::DeadLetter(letter))]).is_err() {
+        if core
+            .admission
+            .admit_now(vec![Offer::new(Body::DeadLetter(letter))])
+            .is_err()
+        {
             core.metrics.dead_letters_dropped.inc();
         }
     }
@@ -267,7 +318,10 @@ impl Node {
 
     /// Released records from `from` on, before `until`: some of them, and where to go on.
     pub async fn read_log(&self, from: Seq, until: Seq) -> Read {
-        self.inner.core.read_log(from, until.min(self.published().next_seq)).await
+        self.inner
+            .core
+            .read_log(from, until.min(self.published().next_seq))
+            .await
     }
 
     /// One twin's history.
@@ -413,7 +467,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Some(threads) = self.threads.take() else { return };
+        let Some(threads) = self.threads.take() else {
+            return;
+        };
         self.node.inner.core.abandon();
         for listener in &self.listeners {
             listener.abort();

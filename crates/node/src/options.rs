@@ -39,7 +39,11 @@ pub struct MqttListener {
 impl fmt::Debug for MqttListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secure = self.tls.is_some();
-        write!(f, "MqttListener({}, websocket: {}, tls: {secure})", self.address, self.websocket)
+        write!(
+            f,
+            "MqttListener({}, websocket: {}, tls: {secure})",
+            self.address, self.websocket
+        )
     }
 }
 
@@ -103,7 +107,10 @@ pub struct Snapshots {
 
 impl Default for Snapshots {
     fn default() -> Self {
-        Self { interval_ms: 60_000, log_bytes: 64 << 20 }
+        Self {
+            interval_ms: 60_000,
+            log_bytes: 64 << 20,
+        }
     }
 }
 

@@ -78,10 +78,18 @@ impl Threads {
             named("log").spawn(move || write(&core, writer, &from_driver, &to_release))?
         };
         let release = {
-            let release = Release { core: core.clone(), broker: broker.clone(), snapshots };
+            let release = Release {
+                core: core.clone(),
+                broker: broker.clone(),
+                snapshots,
+            };
             named("release").spawn(move || release.run(&from_log))?
         };
-        Ok(Self { driver, log, release })
+        Ok(Self {
+            driver,
+            log,
+            release,
+        })
     }
 
     /// Waits for their end: admission has to be closed before.
@@ -95,20 +103,36 @@ impl Threads {
 }
 
 /// The driver's loop: until admission is closed and empty, or the log is gone.
-fn drive(core: &Core, mut driver: Driver, to_log: &SyncSender<Stepped>, mut snapshots: snapshot::Requests) {
+fn drive(
+    core: &Core,
+    mut driver: Driver,
+    to_log: &SyncSender<Stepped>,
+    mut snapshots: snapshot::Requests,
+) {
     let limits = &core.options.limits;
     let mut inputs = Vec::new();
     let mut builder = Some(FrameBuilder::new());
     let mut more = false;
     loop {
         let now_ms = core.clock.now_ms();
-        let wake_ms = driver.next_due_ms(now_ms).into_iter().chain(snapshots.due_ms()).min();
+        let wake_ms = driver
+            .next_due_ms(now_ms)
+            .into_iter()
+            .chain(snapshots.due_ms())
+            .min();
         let deadline = match (more, wake_ms) {
             (true, _) => Some(Instant::now()),
-            (false, Some(due)) => Some(Instant::now() + Duration::from_millis(due.saturating_sub(now_ms).max(0) as u64)),
+            (false, Some(due)) => Some(
+                Instant::now() + Duration::from_millis(due.saturating_sub(now_ms).max(0) as u64),
+            ),
             (false, None) => None,
         };
-        let ended = core.admission.take(limits.frame_inputs, limits.frame_bytes, deadline, &mut inputs) == Taken::Ended;
+        let ended = core.admission.take(
+            limits.frame_inputs,
+            limits.frame_bytes,
+            deadline,
+            &mut inputs,
+        ) == Taken::Ended;
         if ended && core.abandoned() {
             return;
         }
@@ -130,7 +154,11 @@ fn drive(core: &Core, mut driver: Driver, to_log: &SyncSender<Stepped>, mut snap
         let wanted = core.wants_snapshot.swap(false, Ordering::AcqRel);
         let snapshot = snapshots.start(&mut driver, now_ms, wanted, ended);
         if encoded.is_some() || snapshot.is_some() || batch.upto > 0 {
-            let stepped = Stepped { encoded, batch, snapshot };
+            let stepped = Stepped {
+                encoded,
+                batch,
+                snapshot,
+            };
             if to_log.send(stepped).is_err() {
                 // The log stopped for good: what waits will never be served.
                 core.admission.clear();
@@ -164,12 +192,26 @@ fn encode(frame: &Frame, mut builder: FrameBuilder) -> Option<EncodedFrame> {
 }
 
 /// The log thread: one write and sync per frame, until the driver is gone.
-fn write(core: &Core, mut writer: LogWriter, from_driver: &Receiver<Stepped>, to_release: &SyncSender<Durable>) {
-    while let Ok(Stepped { encoded, batch, snapshot }) = from_driver.recv() {
+fn write(
+    core: &Core,
+    mut writer: LogWriter,
+    from_driver: &Receiver<Stepped>,
+    to_release: &SyncSender<Durable>,
+) {
+    while let Ok(Stepped {
+        encoded,
+        batch,
+        snapshot,
+    }) = from_driver.recv()
+    {
         let durable = Durable { batch, snapshot };
         let went_on = match core.options.durability {
-            Durability::Synced => append(core, &mut writer, encoded) && to_release.send(durable).is_ok(),
-            Durability::Relaxed => to_release.send(durable).is_ok() && append(core, &mut writer, encoded),
+            Durability::Synced => {
+                append(core, &mut writer, encoded) && to_release.send(durable).is_ok()
+            }
+            Durability::Relaxed => {
+                to_release.send(durable).is_ok() && append(core, &mut writer, encoded)
+            }
         };
         if !went_on {
             return;
@@ -196,7 +238,11 @@ fn append(core: &Core, writer: &mut LogWriter, encoded: Option<EncodedFrame>) ->
 }
 
 /// A full disk is waited for; any other failure is final.
-fn append_when_there_is_room(core: &Core, writer: &mut LogWriter, encoded: &EncodedFrame) -> Result<(), gemelli_store::Error> {
+fn append_when_there_is_room(
+    core: &Core,
+    writer: &mut LogWriter,
+    encoded: &EncodedFrame,
+) -> Result<(), gemelli_store::Error> {
     loop {
         match writer.append(encoded) {
             Ok(synced) => {
@@ -207,7 +253,9 @@ fn append_when_there_is_room(core: &Core, writer: &mut LogWriter, encoded: &Enco
                 return Ok(());
             }
             // Nothing was written: the supervisor holds admission and tries to make room meanwhile.
-            Err(gemelli_store::Error::DiskFull { .. }) if !core.abandoned() => thread::sleep(DISK_FULL_PAUSE),
+            Err(gemelli_store::Error::DiskFull { .. }) if !core.abandoned() => {
+                thread::sleep(DISK_FULL_PAUSE)
+            }
             Err(error) => return Err(error),
         }
     }
@@ -235,11 +283,20 @@ impl Release {
 
     /// In this order: the view, refusals, sessions, deliveries, acknowledgements, streams, answers.
     fn release(&mut self, batch: Batch) -> gemelli_engine::View {
-        let Batch { frame, answers, upto, view, .. } = batch;
+        let Batch {
+            frame,
+            answers,
+            upto,
+            view,
+            ..
+        } = batch;
         let core = &self.core;
         let tally = self.look_through(&frame);
         core.metrics.twins.set(view.count() as u64);
-        core.publish(Published { view: view.clone(), next_seq: frame.next_seq() });
+        core.publish(Published {
+            view: view.clone(),
+            next_seq: frame.next_seq(),
+        });
         let mut callers = Vec::new();
         for settled in answers {
             match settled.answer {
@@ -256,7 +313,10 @@ impl Release {
         if upto > 0 {
             core.released.send_replace(upto);
         }
-        core.rate.add(u32::try_from(tally).unwrap_or(u32::MAX), core.clock.now_ms());
+        core.rate.add(
+            u32::try_from(tally).unwrap_or(u32::MAX),
+            core.clock.now_ms(),
+        );
         if core.stream.receiver_count() > 0 && !frame.records.is_empty() {
             // Nobody listening any more is no fault.
             let _ = core.stream.send(Arc::new(frame));
@@ -282,7 +342,11 @@ impl Release {
                 }
                 Body::DeadLetter(letter) => {
                     core.metrics.dead_letters.inc();
-                    let letter = Letter { seq, accepted_ms: record.accepted_ms, letter: letter.clone() };
+                    let letter = Letter {
+                        seq,
+                        accepted_ms: record.accepted_ms,
+                        letter: letter.clone(),
+                    };
                     core.letters.lock().push(letter);
                 }
                 _ => {}
@@ -297,11 +361,17 @@ impl Release {
         let mut deliveries = Vec::new();
         let catching_up = self.core.scans.is_active();
         if catching_up || self.broker.listening() {
-            deliveries.extend(frame.placed().filter_map(|(seq, record)| delivery(seq, record)));
+            deliveries.extend(
+                frame
+                    .placed()
+                    .filter_map(|(seq, record)| delivery(seq, record)),
+            );
         }
         if catching_up && !frame.records.is_empty() {
             // Before the live sessions get it: whoever has read up to here joins them.
-            self.core.scans.note(frame.first_seq, frame.next_seq(), &deliveries);
+            self.core
+                .scans
+                .note(frame.first_seq, frame.next_seq(), &deliveries);
         }
         self.broker.deliver(&deliveries, frame.next_seq());
     }
@@ -322,7 +392,11 @@ pub(crate) fn delivery(seq: Seq, record: &Record) -> Option<Delivery> {
                 topic: gemelli_event::topic::Topic::of(event).to_string().into(),
                 payload: event.payload.clone(),
                 qos: 2,
-                properties: gemelli_broker::host::event_properties(event.id.as_deref(), source, time.as_deref()),
+                properties: gemelli_broker::host::event_properties(
+                    event.id.as_deref(),
+                    source,
+                    time.as_deref(),
+                ),
                 expires_ms: None,
             }
         }
@@ -337,7 +411,9 @@ pub(crate) fn reason(code: &str) -> Reason {
         "backlog-full" | "limit-reached" => Reason::QUOTA_EXCEEDED,
         "unauthorized" => Reason::NOT_AUTHORIZED,
         "malformed-topic" | "unknown-twin" | "unknown-interface" => Reason::TOPIC_NAME_INVALID,
-        "malformed-json" | "wrong-type" | "missing-field" | "unknown-field" => Reason::PAYLOAD_FORMAT_INVALID,
+        "malformed-json" | "wrong-type" | "missing-field" | "unknown-field" => {
+            Reason::PAYLOAD_FORMAT_INVALID
+        }
         _ => Reason::IMPLEMENTATION_SPECIFIC,
     }
 }

@@ -83,7 +83,9 @@ impl Clients {
         }
         let mut twins = Vec::new();
         while twins.len() < limit {
-            let Some(twin) = self.orphans.pop_first() else { break };
+            let Some(twin) = self.orphans.pop_first() else {
+                break;
+            };
             twins.push(twin);
         }
         if self.orphans.is_empty() {
@@ -114,7 +116,10 @@ mod tests {
     fn after_a_restart_clients_have_time_to_return() {
         let mut clients = Clients::default();
         clients.expect(["t".into(), "u".into(), "v".into()].into_iter(), 100);
-        assert!(!clients.published(&"a".into(), &"t".into()), "it is bound already");
+        assert!(
+            !clients.published(&"a".into(), &"t".into()),
+            "it is bound already"
+        );
         assert!(clients.overdue(99, 9).is_empty());
         assert_eq!(clients.overdue(100, 1), ["u".into()]);
         assert_eq!(clients.due_ms(), Some(100));

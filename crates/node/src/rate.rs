@@ -18,7 +18,13 @@ struct Counts {
 
 impl Default for Rate {
     fn default() -> Self {
-        Self { counts: Mutex::new(Counts { second: 0, ring: [0; SECONDS], total: 0 }) }
+        Self {
+            counts: Mutex::new(Counts {
+                second: 0,
+                ring: [0; SECONDS],
+                total: 0,
+            }),
+        }
     }
 }
 
@@ -79,6 +85,10 @@ mod tests {
         rate.add(4, 11_500);
         rate.add(5, 11_900);
         assert_eq!(rate.last(3, 12_100), (vec![0, 3, 9], 12));
-        assert_eq!(rate.last(3, 500_000), (vec![0, 0, 0], 12), "old seconds are forgotten");
+        assert_eq!(
+            rate.last(3, 500_000),
+            (vec![0, 0, 0], 12),
+            "old seconds are forgotten"
+        );
     }
 }

@@ -21,7 +21,10 @@ pub struct Read {
 
 /// Records from `from` on, before `until`, about [`RECORDS`] of them. What is no longer kept is skipped and counted.
 pub fn log(store: &Store, from: Seq, until: Seq) -> Read {
-    let mut read = Read { next: from, ..Read::default() };
+    let mut read = Read {
+        next: from,
+        ..Read::default()
+    };
     let first = store.first_seq();
     if from < first {
         read.lost = first - from;
@@ -40,7 +43,11 @@ pub fn log(store: &Store, from: Seq, until: Seq) -> Read {
 
 /// Rows of all twins after a place, in the order of the log, until one is not taken: the answer is the
 /// place of the last one that was, if there are more.
-pub fn rows(store: &Store, after: Option<Seq>, mut take: impl FnMut(&Row) -> bool) -> Result<Option<Seq>, Error> {
+pub fn rows(
+    store: &Store,
+    after: Option<Seq>,
+    mut take: impl FnMut(&Row) -> bool,
+) -> Result<Option<Seq>, Error> {
     let from = after.map_or(0, |seq| seq.saturating_add(1));
     let (mut last, mut more) = (after, false);
     store.scan_history(from, |row| {
@@ -57,7 +64,9 @@ pub fn rows(store: &Store, after: Option<Seq>, mut take: impl FnMut(&Row) -> boo
 fn fill(store: &Store, until: Seq, read: &mut Read) -> Result<(), Error> {
     let mut frames = store.frames(read.next)?;
     while read.records.len() < RECORDS && read.next < until {
-        let Some(frame) = frames.next_frame()? else { break };
+        let Some(frame) = frames.next_frame()? else {
+            break;
+        };
         for (seq, record) in (frame.first_seq..).zip(frame.records) {
             if seq >= read.next && seq < until {
                 read.records.push((seq, record));

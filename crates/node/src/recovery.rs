@@ -32,14 +32,25 @@ pub(crate) struct Recovered {
 }
 
 /// Opens the folder and brings engine and broker to the end of the log. Waits for the disk.
-pub(crate) fn open(mut options: Options, clock: Arc<dyn Clock>, access: Access) -> Result<Recovered, StartError> {
+pub(crate) fn open(
+    mut options: Options,
+    clock: Arc<dyn Clock>,
+    access: Access,
+) -> Result<Recovered, StartError> {
     let keeping = Keeping::default();
     let (kept, also) = (keeping.clone(), options.store.keep.clone());
     options.store.keep = Arc::new(move |record| kept.keeps(record) && also(record));
     let (store, found) = Store::open(&options.data, options.store.clone())?;
     if found.truncated_bytes > 0 {
-        let at = found.truncated_at.as_ref().map(|(file, offset)| format!("{} at {offset}", file.display()));
-        tracing::warn!(bytes = found.truncated_bytes, at, "an interrupted write was cut from the end of the log");
+        let at = found
+            .truncated_at
+            .as_ref()
+            .map(|(file, offset)| format!("{} at {offset}", file.display()));
+        tracing::warn!(
+            bytes = found.truncated_bytes,
+            at,
+            "an interrupted write was cut from the end of the log"
+        );
     }
     let mut engine = Engine::new(options.limits.engine.clone());
     let letters = Letters::new(options.limits.dead_letters);
@@ -58,14 +69,28 @@ pub(crate) fn open(mut options: Options, clock: Arc<dyn Clock>, access: Access) 
     let core = Arc::new(Core::new(parts));
     let broker = Broker::new(core.clone(), broker_options);
     let from = load(&store, &mut engine, &broker)?;
-    let mut tail = Tail { next_seq: from, offsets: found.offsets, last_ms: found.accepted_ms };
+    let mut tail = Tail {
+        next_seq: from,
+        offsets: found.offsets,
+        last_ms: found.accepted_ms,
+    };
     replay(&store, &core, &mut engine, &broker, from)?;
     tail.next_seq = found.next_seq;
     let view = engine.view();
     core.metrics.twins.set(view.count() as u64);
-    core.publish(Published { view, next_seq: found.next_seq });
+    core.publish(Published {
+        view,
+        next_seq: found.next_seq,
+    });
     let writer = store.writer()?;
-    Ok(Recovered { core, broker, engine, tail, writer, clean: found.clean })
+    Ok(Recovered {
+        core,
+        broker,
+        engine,
+        tail,
+        writer,
+        clean: found.clean,
+    })
 }
 
 /// Loads the newest snapshot; the answer is where replay starts.
@@ -90,7 +115,9 @@ fn load(store: &Store, engine: &mut Engine, broker: &Broker<Core>) -> Result<Seq
     for (file, why) in &loaded.damaged {
         tracing::warn!(file = %file.display(), why, "a damaged snapshot was set aside, an earlier one is used");
     }
-    let Some(meta) = loaded.meta else { return Ok(0) };
+    let Some(meta) = loaded.meta else {
+        return Ok(0);
+    };
     let damaged = |error: gemelli_engine::Damaged| StartError::Damaged(error.to_string());
     engine.load_meta(&meta).map_err(damaged)?;
     for (id, state) in &twins {
@@ -101,11 +128,20 @@ fn load(store: &Store, engine: &mut Engine, broker: &Broker<Core>) -> Result<Seq
 }
 
 /// Folds the records after the snapshot. What they made necessary is in the log too: nothing is emitted.
-fn replay(store: &Store, core: &Core, engine: &mut Engine, broker: &Broker<Core>, from: Seq) -> Result<(), StartError> {
+fn replay(
+    store: &Store,
+    core: &Core,
+    engine: &mut Engine,
+    broker: &Broker<Core>,
+    from: Seq,
+) -> Result<(), StartError> {
     let mut frames = store.frames(from)?;
     while let Some(frame) = frames.next_frame()? {
         if frame.engine > ENGINE_VERSION {
-            let what = format!("frame {} was written by engine {}, this is {ENGINE_VERSION}", frame.number, frame.engine);
+            let what = format!(
+                "frame {} was written by engine {}, this is {ENGINE_VERSION}",
+                frame.number, frame.engine
+            );
             return Err(StartError::Damaged(what));
         }
         for (seq, record) in (frame.first_seq..).zip(&frame.records) {
@@ -117,7 +153,13 @@ fn replay(store: &Store, core: &Core, engine: &mut Engine, broker: &Broker<Core>
     Ok(())
 }
 
-fn fold(core: &Core, engine: &mut Engine, broker: &Broker<Core>, seq: Seq, record: &Record) -> Result<(), StartError> {
+fn fold(
+    core: &Core,
+    engine: &mut Engine,
+    broker: &Broker<Core>,
+    seq: Seq,
+    record: &Record,
+) -> Result<(), StartError> {
     engine.step(seq, record);
     match &record.body {
         Body::Session(bytes) => {
@@ -125,7 +167,11 @@ fn fold(core: &Core, engine: &mut Engine, broker: &Broker<Core>, seq: Seq, recor
             folded.map_err(|error| StartError::Damaged(format!("record {seq}: {error}")))
         }
         Body::DeadLetter(letter) => {
-            let letter = Letter { seq, accepted_ms: record.accepted_ms, letter: letter.clone() };
+            let letter = Letter {
+                seq,
+                accepted_ms: record.accepted_ms,
+                letter: letter.clone(),
+            };
             core.letters.lock().push(letter);
             Ok(())
         }
@@ -136,7 +182,16 @@ fn fold(core: &Core, engine: &mut Engine, broker: &Broker<Core>, seq: Seq, recor
 /// Nobody is connected yet: twins that were bound wait for their clients.
 pub(crate) fn expect_clients(driver: &mut Driver, now_ms: i64) {
     let view = driver.engine().view();
-    let waits = |state| matches!(state, Lifecycle::Bound | Lifecycle::Synchronized | Lifecycle::OutOfSync);
-    let bound: Vec<_> = view.twins().filter(|t| waits(t.lifecycle())).map(|t| t.id().clone()).collect();
+    let waits = |state| {
+        matches!(
+            state,
+            Lifecycle::Bound | Lifecycle::Synchronized | Lifecycle::OutOfSync
+        )
+    };
+    let bound: Vec<_> = view
+        .twins()
+        .filter(|t| waits(t.lifecycle()))
+        .map(|t| t.id().clone())
+        .collect();
     driver.expect(bound.into_iter(), now_ms.saturating_add(GRACE_MS));
 }

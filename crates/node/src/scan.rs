@@ -142,21 +142,32 @@ impl Scans {
             (Some(_), Some(last)) if from >= last.next => Latest::End,
             (Some(first), _) if from >= first.first => {
                 let at = recent.tables.partition_point(|table| table.next <= from);
-                recent.tables.get(at).cloned().map_or(Latest::Older, Latest::In)
+                recent
+                    .tables
+                    .get(at)
+                    .cloned()
+                    .map_or(Latest::Older, Latest::In)
             }
             _ => Latest::Older,
         }
     }
 
     fn find(&self, from: Seq) -> Option<Arc<Table>> {
-        self.tables.lock().iter().find(|t| (t.first..t.next).contains(&from)).cloned()
+        self.tables
+            .lock()
+            .iter()
+            .find(|t| (t.first..t.next).contains(&from))
+            .cloned()
     }
 
     /// Where the stretch that holds `from` has to be read from: after what is known of it.
     fn start(&self, from: Seq) -> Seq {
         let border = from - from % STRETCH;
         let tables = self.tables.lock();
-        let known = tables.iter().map(|t| t.next).filter(|next| (border..=from).contains(next));
+        let known = tables
+            .iter()
+            .map(|t| t.next)
+            .filter(|next| (border..=from).contains(next));
         known.max().unwrap_or(border)
     }
 
@@ -175,7 +186,11 @@ impl Core {
         self.scans.ask();
         let oldest = self.store.first_seq();
         let lost = oldest.saturating_sub(from);
-        let mut scanned = Scanned { found: Vec::new(), next: from.max(oldest.min(self.published().next_seq)), lost };
+        let mut scanned = Scanned {
+            found: Vec::new(),
+            next: from.max(oldest.min(self.published().next_seq)),
+            lost,
+        };
         while scanned.found.len() < limit {
             let table = match self.scans.latest(scanned.next) {
                 Latest::In(table) => table,
@@ -185,7 +200,9 @@ impl Core {
                     if scanned.next >= until {
                         break;
                     }
-                    let Some(table) = self.table(scanned.next, until).await else { break };
+                    let Some(table) = self.table(scanned.next, until).await else {
+                        break;
+                    };
                     table
                 }
             };
@@ -209,7 +226,10 @@ impl Core {
         }
         let start = scans.start(from).max(self.store.first_seq());
         let end = (from - from % STRETCH + STRETCH).min(until);
-        let table = Arc::new(self.on_disk(move |store| Table::read(store, start, end)).await?);
+        let table = Arc::new(
+            self.on_disk(move |store| Table::read(store, start, end))
+                .await?,
+        );
         if table.next <= from {
             return None;
         }
@@ -219,16 +239,26 @@ impl Core {
 
     /// The messages at these places: those of the table, the others out of the log.
     async fn messages(&self, table: &Table, places: &[u32]) -> Vec<Delivery> {
-        let absent: HashSet<u32> = places.iter().filter(|p| !table.kept.contains_key(p)).copied().collect();
+        let absent: HashSet<u32> = places
+            .iter()
+            .filter(|p| !table.kept.contains_key(p))
+            .copied()
+            .collect();
         let mut read = HashMap::new();
         if let (Some(least), Some(most)) = (absent.iter().min(), absent.iter().max()) {
-            let (first, from, to) = (table.first, table.first + u64::from(*least), table.first + u64::from(*most));
+            let (first, from, to) = (
+                table.first,
+                table.first + u64::from(*least),
+                table.first + u64::from(*most),
+            );
             let messages = self.on_disk(move |store| {
                 let mut read = HashMap::new();
                 store.scan(from, |seq, record| {
                     let place = u32::try_from(seq - first).unwrap_or(u32::MAX);
                     if absent.contains(&place) {
-                        read.extend(pipeline::delivery(seq, record).map(|delivery| (place, delivery)));
+                        read.extend(
+                            pipeline::delivery(seq, record).map(|delivery| (place, delivery)),
+                        );
                     }
                     seq < to
                 })?;
@@ -236,7 +266,10 @@ impl Core {
             });
             read = messages.await.unwrap_or_default();
         }
-        places.iter().filter_map(|p| table.kept.get(p).cloned().or_else(|| read.remove(p))).collect()
+        places
+            .iter()
+            .filter_map(|p| table.kept.get(p).cloned().or_else(|| read.remove(p)))
+            .collect()
     }
 
     async fn on_disk<T: Send + 'static>(
@@ -262,7 +295,13 @@ impl Core {
 
 impl Table {
     fn new(first: Seq) -> Self {
-        Self { first, next: first, topics: HashMap::new(), kept: HashMap::new(), bytes: 0 }
+        Self {
+            first,
+            next: first,
+            topics: HashMap::new(),
+            kept: HashMap::new(),
+            bytes: 0,
+        }
     }
 
     fn add(&mut self, delivery: Delivery, keep: bool) {
@@ -300,13 +339,19 @@ impl Table {
         let least = u32::try_from(from.saturating_sub(self.first)).unwrap_or(u32::MAX);
         let later = |places: &Vec<u32>| places.last().is_some_and(|last| *last >= least);
         let mut found: Vec<u32> = Vec::new();
-        let mut take = |places: &Vec<u32>| found.extend(places.iter().filter(|place| **place >= least));
+        let mut take =
+            |places: &Vec<u32>| found.extend(places.iter().filter(|place| **place >= least));
         match wish {
-            Wish::Topics(topics) => topics.iter().filter_map(|t| self.topics.get(t)).filter(|p| later(p)).for_each(&mut take),
+            Wish::Topics(topics) => topics
+                .iter()
+                .filter_map(|t| self.topics.get(t))
+                .filter(|p| later(p))
+                .for_each(&mut take),
             // Most topics of a stretch have nothing new for a session near its end: look at the places first.
             Wish::Matching(wanted) => {
                 let all = self.topics.iter().filter(|(_, places)| later(places));
-                all.filter(|(topic, _)| wanted(topic)).for_each(|(_, places)| take(places));
+                all.filter(|(topic, _)| wanted(topic))
+                    .for_each(|(_, places)| take(places));
             }
         }
         found.sort_unstable();
@@ -314,7 +359,9 @@ impl Table {
         let next = match found.len() > limit {
             true => {
                 found.truncate(limit);
-                found.last().map_or(from, |last| self.first + u64::from(*last) + 1)
+                found
+                    .last()
+                    .map_or(from, |last| self.first + u64::from(*last) + 1)
             }
             false => self.next,
         };

@@ -58,8 +58,16 @@ impl Requests {
 
     /// What is to be snapshot after the batch that was just stepped, if it is time;
     /// `wanted`: the log cannot be shortened without one; `last`: at a clean stop.
-    pub fn start(&mut self, driver: &mut Driver, now_ms: i64, wanted: bool, last: bool) -> Option<Start> {
-        let due = wanted || self.due_ms().is_some_and(|due| now_ms >= due) || self.bytes >= self.policy.log_bytes;
+    pub fn start(
+        &mut self,
+        driver: &mut Driver,
+        now_ms: i64,
+        wanted: bool,
+        last: bool,
+    ) -> Option<Start> {
+        let due = wanted
+            || self.due_ms().is_some_and(|due| now_ms >= due)
+            || self.bytes >= self.policy.log_bytes;
         if self.bytes == 0 || !(due || last) {
             return None;
         }
@@ -71,7 +79,11 @@ impl Requests {
         self.last_ms = now_ms;
         let seq = driver.tail().next_seq;
         let engine = driver.engine_mut();
-        Some(Start { seq, dirty: engine.take_dirty(), meta: engine.encode_meta() })
+        Some(Start {
+            seq,
+            dirty: engine.take_dirty(),
+            meta: engine.encode_meta(),
+        })
     }
 }
 
@@ -100,18 +112,32 @@ struct Work {
 impl Snapshotter {
     /// One that has written nothing yet.
     pub fn new(policy: Snapshots) -> Self {
-        Self { policy, busy: Arc::default(), owed: Arc::default(), running: None }
+        Self {
+            policy,
+            busy: Arc::default(),
+            owed: Arc::default(),
+            running: None,
+        }
     }
 
     /// The driver's side.
     pub fn requests(&self) -> Requests {
-        Requests { policy: self.policy, busy: self.busy.clone(), last_ms: 0, bytes: 0 }
+        Requests {
+            policy: self.policy,
+            busy: self.busy.clone(),
+            last_ms: 0,
+            bytes: 0,
+        }
     }
 
     /// Starts writing: `view` and the broker's state are those at the place of `start`.
     pub fn take(&mut self, core: &Arc<Core>, broker: &Broker<Core>, start: Start, view: View) {
         self.finish();
-        let work = Work { start, view, broker: broker.take_dirty() };
+        let work = Work {
+            start,
+            view,
+            broker: broker.take_dirty(),
+        };
         let (core, busy, owed) = (core.clone(), self.busy.clone(), self.owed.clone());
         let seq = work.start.seq;
         let written = thread::Builder::new().name("snapshot".into()).spawn(move || {
@@ -152,7 +178,10 @@ impl Snapshotter {
 impl Owed {
     fn add(&mut self, work: &Work) {
         self.twins.extend(work.start.dirty.iter().cloned());
-        let entries = work.broker.iter().map(|e| (key(&e.key), e.state.as_ref().map(|s| s.to_vec())));
+        let entries = work
+            .broker
+            .iter()
+            .map(|e| (key(&e.key), e.state.as_ref().map(|s| s.to_vec())));
         self.broker.extend(entries);
     }
 }
@@ -164,14 +193,24 @@ fn write(store: &Store, work: &Work, owed: &Owed) -> Result<u64, gemelli_store::
         Kind::Delta => {
             for id in &owed.twins {
                 let state = work.view.encode_twin(id);
-                writer.put(TWIN, Partition::of(id.as_str()), id.as_str(), state.as_deref())?;
+                writer.put(
+                    TWIN,
+                    Partition::of(id.as_str()),
+                    id.as_str(),
+                    state.as_deref(),
+                )?;
             }
             owed.broker.clone()
         }
         Kind::Full => {
             for twin in work.view.twins() {
                 let state = work.view.encode_twin(twin.id());
-                writer.put(TWIN, Partition::of(twin.id().as_str()), twin.id().as_str(), state.as_deref())?;
+                writer.put(
+                    TWIN,
+                    Partition::of(twin.id().as_str()),
+                    twin.id().as_str(),
+                    state.as_deref(),
+                )?;
             }
             whole_broker(store, owed)?
         }
@@ -186,7 +225,10 @@ fn write(store: &Store, work: &Work, owed: &Owed) -> Result<u64, gemelli_store::
 }
 
 /// All of the broker's entries: those of the last chain, and over them what changed since.
-fn whole_broker(store: &Store, owed: &Owed) -> Result<BTreeMap<String, Option<Vec<u8>>>, gemelli_store::Error> {
+fn whole_broker(
+    store: &Store,
+    owed: &Owed,
+) -> Result<BTreeMap<String, Option<Vec<u8>>>, gemelli_store::Error> {
     let mut all = BTreeMap::new();
     store.load_snapshot(|entry| {
         if entry.kind == BROKER {
@@ -210,10 +252,14 @@ fn key(bytes: &[u8]) -> String {
 
 /// The broker's key of a snapshot's; none if it is no such key.
 pub fn broker_key(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
+        .collect();
     let digits = digits?;
     let (pairs, rest) = digits.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 #[cfg(test)]

@@ -81,7 +81,17 @@ pub(crate) struct Parts {
 
 impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { options, clock, store, access, view, next_seq, letters, metrics, keeping } = parts;
+        let Parts {
+            options,
+            clock,
+            store,
+            access,
+            view,
+            next_seq,
+            letters,
+            metrics,
+            keeping,
+        } = parts;
         let limits = &options.limits;
         Self {
             admission: Admission::new(limits.backlog_bytes),
@@ -126,7 +136,10 @@ impl Core {
 
     /// The log failed for good: nothing is admitted any more, the last durable view stays.
     pub(crate) fn fail(&self, reason: &str) {
-        tracing::error!(reason, "the log failed: the node only reads until it is restarted");
+        tracing::error!(
+            reason,
+            "the log failed: the node only reads until it is restarted"
+        );
         *self.health.lock() = Health::ReadOnly(reason.into());
         self.admission.close(Closed::ReadOnly(reason.into()));
     }

@@ -23,7 +23,9 @@ const SESSIONS_QUOTA: u64 = 1 << 30;
 /// Starts the supervisor's thread: it ends when the node stops.
 pub(crate) fn start(core: &Arc<Core>, broker: &Broker<Core>) -> std::io::Result<JoinHandle<()>> {
     let (core, broker) = (core.clone(), broker.clone());
-    thread::Builder::new().name("supervisor".into()).spawn(move || supervise(&core, &broker))
+    thread::Builder::new()
+        .name("supervisor".into())
+        .spawn(move || supervise(&core, &broker))
 }
 
 fn supervise(core: &Core, broker: &Broker<Core>) {
@@ -57,7 +59,10 @@ fn bounds(core: &Core) {
     let full = matches!(hold, Some(Closed::DiskFull));
     match (full, core.health()) {
         (true, Health::Well) => {
-            core.degrade(Health::DiskFull(format!("no space is left in {}", core.options.data.display())));
+            core.degrade(Health::DiskFull(format!(
+                "no space is left in {}",
+                core.options.data.display()
+            )));
         }
         (false, Health::DiskFull(_)) => core.heal(),
         _ => {}
@@ -74,14 +79,20 @@ fn keep(core: &Core, broker: &Broker<Core>) {
     match core.store.keep_house(core.clock.now_ms()) {
         Ok(kept) => {
             for name in &kept.dropped_cursors {
-                tracing::warn!(name, "a reader lags more than its quota, the log no longer waits for it");
+                tracing::warn!(
+                    name,
+                    "a reader lags more than its quota, the log no longer waits for it"
+                );
             }
             if kept.wants_snapshot {
-                core.wants_snapshot.store(true, std::sync::atomic::Ordering::Release);
+                core.wants_snapshot
+                    .store(true, std::sync::atomic::Ordering::Release);
                 core.admission.nudge();
             }
         }
-        Err(error) => tracing::error!(%error, "housekeeping of the data folder failed, it is tried again"),
+        Err(error) => {
+            tracing::error!(%error, "housekeeping of the data folder failed, it is tried again")
+        }
     }
 }
 
@@ -96,7 +107,11 @@ pub(crate) fn gauge(core: &Core, broker: &Broker<Core>) {
 fn resident_bytes() -> u64 {
     const PAGE: u64 = 4_096;
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    text.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * PAGE
+    text.split_whitespace()
+        .nth(1)
+        .and_then(|n| n.parse::<u64>().ok())
+        .unwrap_or(0)
+        * PAGE
 }
 
 /// All metrics as text: the node's own, then the broker's and the store's under their names.
@@ -115,8 +130,15 @@ pub(crate) fn render(core: &Core, broker: &Broker<Core>) -> String {
         ("log_segments_dropped", store.dropped_segments),
     ];
     let broker = broker.metrics();
-    let broker = broker.entries().into_iter().map(|(name, value)| (format!("mqtt_{name}"), value));
-    for (name, value) in store.iter().map(|(name, value)| ((*name).to_owned(), *value)).chain(broker) {
+    let broker = broker
+        .entries()
+        .into_iter()
+        .map(|(name, value)| (format!("mqtt_{name}"), value));
+    for (name, value) in store
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), *value))
+        .chain(broker)
+    {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "# TYPE gemelli_{name} gauge\ngemelli_{name} {value}");
     }

@@ -13,8 +13,14 @@ async fn only_this_machines_own_programs_and_pages_get_in() {
     let port = server.http.port();
     let own = format!("localhost:{port}");
     let page = format!("http://localhost:{port}");
-    server.raw("GET", "/healthz", &[("host", &own)], "").await.expect(200);
-    server.raw("GET", "/healthz", &[("host", &own), ("origin", &page)], "").await.expect(200);
+    server
+        .raw("GET", "/healthz", &[("host", &own)], "")
+        .await
+        .expect(200);
+    server
+        .raw("GET", "/healthz", &[("host", &own), ("origin", &page)], "")
+        .await
+        .expect(200);
     let rebound = format!("evil.example:{port}");
     for headers in [
         vec![("host", rebound.as_str())],
@@ -26,7 +32,10 @@ async fn only_this_machines_own_programs_and_pages_get_in() {
             let refused = server.raw("GET", path, &headers, "").await.expect(403);
             assert_eq!(refused.json()["code"], "forbidden-host", "{headers:?}");
         }
-        let refused = server.raw("POST", "/events", &headers, "{}").await.expect(403);
+        let refused = server
+            .raw("POST", "/events", &headers, "{}")
+            .await
+            .expect(403);
         assert!(refused.header("access-control-allow-origin").is_none());
     }
     server.stop().await;
@@ -36,11 +45,34 @@ async fn only_this_machines_own_programs_and_pages_get_in() {
 async fn nothing_and_not_so_are_problems_too() {
     let folder = Folder::new();
     let server = Server::start(folder.path()).await;
-    assert_eq!(server.get("/v2/nothing").await.expect(404).json()["code"], "not-found");
-    assert_eq!(server.send("PUT", "/v1/apply", &[], "").await.expect(405).json()["code"], "method-not-allowed");
-    assert_eq!(server.get("/v1/twins?limit=many").await.json()["code"], "unknown-field");
-    assert_eq!(server.get("/v1/twins/nobody").await.expect(404).json()["code"], "unknown-twin");
-    assert_eq!(server.get("/v1/twins/nobody/history").await.expect(404).json()["code"], "unknown-twin");
+    assert_eq!(
+        server.get("/v2/nothing").await.expect(404).json()["code"],
+        "not-found"
+    );
+    assert_eq!(
+        server
+            .send("PUT", "/v1/apply", &[], "")
+            .await
+            .expect(405)
+            .json()["code"],
+        "method-not-allowed"
+    );
+    assert_eq!(
+        server.get("/v1/twins?limit=many").await.json()["code"],
+        "unknown-field"
+    );
+    assert_eq!(
+        server.get("/v1/twins/nobody").await.expect(404).json()["code"],
+        "unknown-twin"
+    );
+    assert_eq!(
+        server
+            .get("/v1/twins/nobody/history")
+            .await
+            .expect(404)
+            .json()["code"],
+        "unknown-twin"
+    );
     server.stop().await;
 }
 
@@ -56,19 +88,40 @@ async fn beyond_loopback_a_token_is_needed() {
 
     gemelli_auth::init(folder.path(), &["localhost".to_owned()], SystemTime::now()).unwrap();
     let tokens = Arc::new(Tokens::open(folder.path()).unwrap());
-    let reader = tokens.add("reader", Role::Reader, SystemTime::now()).unwrap();
-    let admin = tokens.add("admin2", Role::Admin, SystemTime::now()).unwrap();
+    let reader = tokens
+        .add("reader", Role::Reader, SystemTime::now())
+        .unwrap();
+    let admin = tokens
+        .add("admin2", Role::Admin, SystemTime::now())
+        .unwrap();
     let open = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = open.local_addr().unwrap().port();
-    let listen = Listen { tls: None, tokens: Some(tokens) };
-    let serving = tokio::spawn(async move { serve(app, open, listen, std::future::pending()).await });
+    let listen = Listen {
+        tls: None,
+        tokens: Some(tokens),
+    };
+    let serving =
+        tokio::spawn(async move { serve(app, open, listen, std::future::pending()).await });
     let http = format!("127.0.0.1:{port}").parse().unwrap();
     let ask = async |token: &str, method: &str, path: &str| {
         let bearer = format!("Bearer {token}");
-        request(http, method, path, &[("host", "gemelli.example"), ("authorization", &bearer)], "").await.status
+        request(
+            http,
+            method,
+            path,
+            &[("host", "gemelli.example"), ("authorization", &bearer)],
+            "",
+        )
+        .await
+        .status
     };
-    let bare = request(http, "GET", "/v1/twins", &[("host", "gemelli.example")], "").await.expect(401);
-    assert_eq!((bare.header("www-authenticate"), &bare.json()["code"]), (Some("Bearer"), &"unauthorized".into()));
+    let bare = request(http, "GET", "/v1/twins", &[("host", "gemelli.example")], "")
+        .await
+        .expect(401);
+    assert_eq!(
+        (bare.header("www-authenticate"), &bare.json()["code"]),
+        (Some("Bearer"), &"unauthorized".into())
+    );
     assert_eq!(ask("gemelli_wrong", "GET", "/v1/twins").await, 401);
     assert_eq!(ask(&reader, "GET", "/v1/twins").await, 200);
     assert_eq!(ask(&reader, "POST", "/v1/apply").await, 403);

@@ -4,29 +4,47 @@ use crate::rig::{Folder, ROOMS, Server, options};
 use serde_json::json;
 
 const STRUCTURED: &[(&str, &str)] = &[("content-type", "application/cloudevents+json")];
-const BATCH: &[(&str, &str)] = &[("content-type", "application/cloudevents-batch+json; charset=utf-8")];
+const BATCH: &[(&str, &str)] = &[(
+    "content-type",
+    "application/cloudevents-batch+json; charset=utf-8",
+)];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_forms_are_answered_when_they_are_visible() {
     let folder = Folder::new();
     let server = Server::start(folder.path()).await;
     server.apply(ROOMS).await;
-    let event = |id: &str, t: f64| {
-        json!({ "specversion": "1.0", "id": id, "source": "office", "type": "ktwin.real.room", "data": { "temperature": t } })
-    };
-    let now = async || server.get("/digitaltwins/office").await.expect(200).json()["temperature"].clone();
-    server.send("POST", "/events", STRUCTURED, &event("1", 1.5).to_string()).await.expect(202);
+    let event = |id: &str, t: f64| json!({ "specversion": "1.0", "id": id, "source": "office", "type": "ktwin.real.room", "data": { "temperature": t } });
+    let now =
+        async || server.get("/digitaltwins/office").await.expect(200).json()["temperature"].clone();
+    server
+        .send("POST", "/events", STRUCTURED, &event("1", 1.5).to_string())
+        .await
+        .expect(202);
     assert_eq!(now().await, 1.5);
     let binary = [
-        ("content-type", "application/json"), ("ce-specversion", "1.0"), ("ce-id", "2"), ("ce-source", "office"),
-        ("ce-type", "ktwin.real.room"), ("ce-subject", ""),
+        ("content-type", "application/json"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", "2"),
+        ("ce-source", "office"),
+        ("ce-type", "ktwin.real.room"),
+        ("ce-subject", ""),
     ];
-    server.send("POST", "/events", &binary, r#"{"temperature":2.5}"#).await.expect(202);
+    server
+        .send("POST", "/events", &binary, r#"{"temperature":2.5}"#)
+        .await
+        .expect(202);
     assert_eq!(now().await, 2.5);
     let batch = json!([event("3", 3.5), event("4", 4.5)]).to_string();
-    server.send("POST", "/events", BATCH, &batch).await.expect(202);
+    server
+        .send("POST", "/events", BATCH, &batch)
+        .await
+        .expect(202);
     assert_eq!(now().await, 4.5);
-    server.send("POST", "/events", STRUCTURED, &event("3", 9.5).to_string()).await.expect(202);
+    server
+        .send("POST", "/events", STRUCTURED, &event("3", 9.5).to_string())
+        .await
+        .expect(202);
     assert_eq!(now().await, 4.5, "an id counts once");
     server.stop().await;
 }
@@ -39,9 +57,21 @@ async fn what_is_wrong_is_named_and_kept() {
     let cases = [
         (STRUCTURED, "{\n  x", "malformed-json"),
         (STRUCTURED, r#"{"specversion":"1.0"}"#, "missing-field"),
-        (STRUCTURED, r#"{"specversion":"1.0","id":"1","source":"office","type":"x"}"#, "malformed-cloudevent"),
-        (STRUCTURED, r#"{"specversion":"1.0","id":"1","source":"nobody","type":"ktwin.real.room","data":{}}"#, "unknown-twin"),
-        (STRUCTURED, r#"{"specversion":"1.0","id":"1","source":"office","type":"ktwin.real.room","data":{"temperature":"hot"}}"#, "wrong-type"),
+        (
+            STRUCTURED,
+            r#"{"specversion":"1.0","id":"1","source":"office","type":"x"}"#,
+            "malformed-cloudevent",
+        ),
+        (
+            STRUCTURED,
+            r#"{"specversion":"1.0","id":"1","source":"nobody","type":"ktwin.real.room","data":{}}"#,
+            "unknown-twin",
+        ),
+        (
+            STRUCTURED,
+            r#"{"specversion":"1.0","id":"1","source":"office","type":"ktwin.real.room","data":{"temperature":"hot"}}"#,
+            "wrong-type",
+        ),
     ];
     for (headers, body, code) in cases {
         let refused = server.send("POST", "/events", headers, body).await;
@@ -49,29 +79,65 @@ async fn what_is_wrong_is_named_and_kept() {
         assert_eq!(problem["code"], code, "{body}: {problem}");
         assert_eq!(problem["status"], refused.status);
         assert_eq!(problem["type"], format!("/errors/{code}"));
-        assert_eq!(refused.header("content-type"), Some("application/problem+json"));
-        assert!(problem["remedy"].as_str().is_some_and(|r| !r.is_empty()), "{problem}");
+        assert_eq!(
+            refused.header("content-type"),
+            Some("application/problem+json")
+        );
+        assert!(
+            problem["remedy"].as_str().is_some_and(|r| !r.is_empty()),
+            "{problem}"
+        );
     }
-    let malformed = server.send("POST", "/events", STRUCTURED, "{\n  x").await.json();
-    assert_eq!((&malformed["line"], &malformed["column"]), (&json!(2), &json!(3)));
+    let malformed = server
+        .send("POST", "/events", STRUCTURED, "{\n  x")
+        .await
+        .json();
+    assert_eq!(
+        (&malformed["line"], &malformed["column"]),
+        (&json!(2), &json!(3))
+    );
     let mut kept = Vec::new();
     for _ in 0..200 {
-        let letters = server.get("/v1/deadletters?limit=100").await.expect(200).json();
-        kept = letters["items"].as_array().unwrap().iter().map(|l| l["code"].as_str().unwrap().to_owned()).collect();
+        let letters = server
+            .get("/v1/deadletters?limit=100")
+            .await
+            .expect(200)
+            .json();
+        kept = letters["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|l| l["code"].as_str().unwrap().to_owned())
+            .collect();
         if kept.len() > cases.len() {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     kept.sort();
-    assert_eq!(kept, ["malformed-cloudevent", "malformed-json", "malformed-json", "missing-field", "unknown-twin", "wrong-type"]);
+    assert_eq!(
+        kept,
+        [
+            "malformed-cloudevent",
+            "malformed-json",
+            "malformed-json",
+            "missing-field",
+            "unknown-twin",
+            "wrong-type"
+        ]
+    );
     let one_bad = json!([
         { "specversion": "1.0", "id": "a", "source": "office", "type": "ktwin.real.room", "data": { "temperature": 7 } },
         { "specversion": "1.0", "id": "b", "source": "nobody", "type": "ktwin.real.room", "data": {} },
     ]);
-    let partly = server.send("POST", "/events", BATCH, &one_bad.to_string()).await;
+    let partly = server
+        .send("POST", "/events", BATCH, &one_bad.to_string())
+        .await;
     assert_eq!(partly.json()["errors"][0]["index"], 1, "{partly:?}");
-    assert_eq!(server.get("/digitaltwins/office").await.json()["temperature"], 7.0);
+    assert_eq!(
+        server.get("/digitaltwins/office").await.json()["temperature"],
+        7.0
+    );
     server.stop().await;
 }
 
@@ -90,13 +156,23 @@ async fn pressure_and_size_are_answered_not_suffered() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         answer = server.send("POST", "/events", STRUCTURED, event).await;
     }
-    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (429, Some("1"))
+    );
     assert_eq!(answer.json()["code"], "backlog-full");
-    let deep = format!(r#"{{"specversion":"1.0","id":"1","source":"x","type":"ktwin.real.room","data":{}{}}}"#, "[".repeat(90), "]".repeat(90));
+    let deep = format!(
+        r#"{{"specversion":"1.0","id":"1","source":"x","type":"ktwin.real.room","data":{}{}}}"#,
+        "[".repeat(90),
+        "]".repeat(90)
+    );
     let refused = server.send("POST", "/events", STRUCTURED, &deep).await;
     assert!((400..500).contains(&refused.status), "{refused:?}");
     let huge = "x".repeat(9 << 20);
-    let refused = server.send("POST", "/events", STRUCTURED, &huge).await.expect(413);
+    let refused = server
+        .send("POST", "/events", STRUCTURED, &huge)
+        .await
+        .expect(413);
     assert_eq!(refused.json()["code"], "too-large");
     server.get("/v1/twins").await.expect(200);
     server.stop().await;

@@ -8,19 +8,38 @@ async fn apply_says_what_became_of_each_object() {
     let folder = Folder::new();
     let server = Server::start(folder.path()).await;
     let results = |answer: &serde_json::Value| -> Vec<String> {
-        answer["objects"].as_array().unwrap().iter().map(|o| o["result"].as_str().unwrap().to_owned()).collect()
+        answer["objects"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|o| o["result"].as_str().unwrap().to_owned())
+            .collect()
     };
-    let dry = server.send("POST", "/v1/apply?dryRun=true", &[], ROOMS).await.expect(200).json();
+    let dry = server
+        .send("POST", "/v1/apply?dryRun=true", &[], ROOMS)
+        .await
+        .expect(200)
+        .json();
     assert_eq!(results(&dry), ["created"; 3]);
     server.get("/v1/twins/office").await.expect(404);
     assert_eq!(results(&server.apply(ROOMS).await), ["created"; 3]);
     assert_eq!(results(&server.apply(ROOMS).await), ["unchanged"; 3]);
-    let changed = server.apply(&ROOMS.replace("temperature >= 19", "temperature >= 18")).await;
+    let changed = server
+        .apply(&ROOMS.replace("temperature >= 19", "temperature >= 18"))
+        .await;
     assert_eq!(results(&changed)[0], "configured");
-    assert_eq!(server.get("/digitaltwins/office").await.json()["warm"], true, "18.5 is warm now");
+    assert_eq!(
+        server.get("/digitaltwins/office").await.json()["warm"],
+        true,
+        "18.5 is warm now"
+    );
     // What is listed can be applied as it is.
     let listed = server.get("/v1/objects/twins").await.expect(200).json();
-    let again = server.send("POST", "/v1/apply", &[], &listed["items"].to_string()).await.expect(200).json();
+    let again = server
+        .send("POST", "/v1/apply", &[], &listed["items"].to_string())
+        .await
+        .expect(200)
+        .json();
     assert_eq!(results(&again), ["unchanged"; 2]);
     server.stop().await;
 }
@@ -33,11 +52,20 @@ async fn nothing_is_half_applied() {
     let refused = server.send("POST", "/v1/apply", &[], &typo).await;
     let problem = refused.json();
     assert!((400..500).contains(&refused.status), "{problem}");
-    assert!(problem["line"].as_u64().is_some() && problem["errors"].as_array().is_some(), "{problem}");
-    let unknown = format!("{ROOMS}---\napiVersion: gemelli.dev/v1\nkind: Twin\nmetadata: {{ name: x }}\nspec: {{ interface: nothing }}\n");
+    assert!(
+        problem["line"].as_u64().is_some() && problem["errors"].as_array().is_some(),
+        "{problem}"
+    );
+    let unknown = format!(
+        "{ROOMS}---\napiVersion: gemelli.dev/v1\nkind: Twin\nmetadata: {{ name: x }}\nspec: {{ interface: nothing }}\n"
+    );
     let refused = server.send("POST", "/v1/apply", &[], &unknown).await;
     assert_eq!(refused.json()["code"], "unknown-interface");
-    let objects = server.get("/v1/objects/interfaces").await.expect(200).json();
+    let objects = server
+        .get("/v1/objects/interfaces")
+        .await
+        .expect(200)
+        .json();
     assert_eq!(objects, json!({ "items": [], "next": null }));
     server.send("POST", "/v1/apply", &[], "").await;
     server.stop().await;
@@ -48,19 +76,55 @@ async fn objects_are_found_by_kind_and_deleted() {
     let folder = Folder::new();
     let server = Server::start(folder.path()).await;
     server.apply(ROOMS).await;
-    let interface = server.get("/v1/objects/Interface/room").await.expect(200).json();
-    assert_eq!((&interface["kind"], &interface["metadata"]["name"]), (&json!("Interface"), &json!("room")));
-    let twin = server.get("/v1/objects/twin/kitchen").await.expect(200).json();
+    let interface = server
+        .get("/v1/objects/Interface/room")
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(
+        (&interface["kind"], &interface["metadata"]["name"]),
+        (&json!("Interface"), &json!("room"))
+    );
+    let twin = server
+        .get("/v1/objects/twin/kitchen")
+        .await
+        .expect(200)
+        .json();
     assert_eq!(twin["spec"]["relationships"][0]["target"], "office");
     let wrong = server.get("/v1/objects/twinz").await.expect(404).json();
-    assert_eq!((&wrong["code"], &wrong["remedy"]), (&json!("unknown-kind"), &json!("did you mean twins?")));
-    let used = server.send("DELETE", "/v1/objects/interface/room", &[], "").await;
-    assert!((400..500).contains(&used.status), "an interface with twins stays: {used:?}");
-    server.send("DELETE", "/digitaltwins/kitchen/relationships/beside", &[], "").await.expect(204);
+    assert_eq!(
+        (&wrong["code"], &wrong["remedy"]),
+        (&json!("unknown-kind"), &json!("did you mean twins?"))
+    );
+    let used = server
+        .send("DELETE", "/v1/objects/interface/room", &[], "")
+        .await;
+    assert!(
+        (400..500).contains(&used.status),
+        "an interface with twins stays: {used:?}"
+    );
+    server
+        .send(
+            "DELETE",
+            "/digitaltwins/kitchen/relationships/beside",
+            &[],
+            "",
+        )
+        .await
+        .expect(204);
     for name in ["kitchen", "office"] {
-        server.send("DELETE", &format!("/v1/objects/twins/{name}"), &[], "").await.expect(204);
+        server
+            .send("DELETE", &format!("/v1/objects/twins/{name}"), &[], "")
+            .await
+            .expect(204);
     }
-    server.send("DELETE", "/v1/objects/interface/room", &[], "").await.expect(204);
-    server.send("DELETE", "/v1/objects/interface/room", &[], "").await.expect(404);
+    server
+        .send("DELETE", "/v1/objects/interface/room", &[], "")
+        .await
+        .expect(204);
+    server
+        .send("DELETE", "/v1/objects/interface/room", &[], "")
+        .await
+        .expect(404);
     server.stop().await;
 }

@@ -61,7 +61,10 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 
     #[track_caller]
@@ -83,8 +86,15 @@ impl Server {
         let app = App::new(running.node().clone(), vec![format!("http://{http}")]);
         let mut stopping = running.node().stopping();
         let stop = async move { drop(stopping.wait_for(|s| *s).await) };
-        let serving = tokio::spawn(async move { serve(app, listener, Listen::default(), stop).await.unwrap() });
-        Self { running: Some(running), http, serving }
+        let serving =
+            tokio::spawn(
+                async move { serve(app, listener, Listen::default(), stop).await.unwrap() },
+            );
+        Self {
+            running: Some(running),
+            http,
+            serving,
+        }
     }
 
     pub fn node(&self) -> &Node {
@@ -95,13 +105,18 @@ impl Server {
     pub async fn stop(mut self) {
         let running = self.running.take().unwrap();
         tokio::time::timeout(LIMIT, running.stop()).await.unwrap();
-        tokio::time::timeout(LIMIT, &mut self.serving).await.unwrap().unwrap();
+        tokio::time::timeout(LIMIT, &mut self.serving)
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     /// As a crash would: nothing is finished. (The process stays; what is in the page cache does too.)
     pub async fn kill(mut self) {
         let running = self.running.take().unwrap();
-        tokio::task::spawn_blocking(move || drop(running)).await.unwrap();
+        tokio::task::spawn_blocking(move || drop(running))
+            .await
+            .unwrap();
         self.serving.abort();
         let _ = (&mut self.serving).await;
     }
@@ -110,7 +125,13 @@ impl Server {
         self.send("GET", path, &[], "").await
     }
 
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let host = self.http.to_string();
         let mut all = vec![("host", host.as_str())];
         all.extend(headers.iter().copied());
@@ -118,12 +139,26 @@ impl Server {
     }
 
     /// With exactly these headers.
-    pub async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         request(self.http, method, path, headers, body).await
     }
 
     pub async fn apply(&self, yaml: &str) -> Json {
-        self.send("POST", "/v1/apply", &[("content-type", "application/yaml")], yaml).await.expect(200).json()
+        self.send(
+            "POST",
+            "/v1/apply",
+            &[("content-type", "application/yaml")],
+            yaml,
+        )
+        .await
+        .expect(200)
+        .json()
     }
 
     /// Opens a stream and reads its events until `enough`.
@@ -135,13 +170,25 @@ impl Server {
         text.push_str("\r\n");
         let mut socket = TcpStream::connect(self.http).await.unwrap();
         socket.write_all(text.as_bytes()).await.unwrap();
-        Events { socket, text: String::new() }
+        Events {
+            socket,
+            text: String::new(),
+        }
     }
 }
 
 /// One request with exactly these headers.
-pub async fn request(http: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-    let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+pub async fn request(
+    http: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut text = format!(
+        "{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -175,7 +222,9 @@ pub struct Event {
 impl Events {
     /// The next one; comments are passed over.
     pub async fn next(&mut self) -> Event {
-        tokio::time::timeout(LIMIT, self.read()).await.expect("an event in time")
+        tokio::time::timeout(LIMIT, self.read())
+            .await
+            .expect("an event in time")
     }
 
     async fn read(&mut self) -> Event {
@@ -186,16 +235,29 @@ impl Events {
             let mut buffer = [0; 4096];
             let n = self.socket.read(&mut buffer).await.unwrap();
             assert!(n > 0, "the stream ended: {}", self.text);
-            self.text.push_str(std::str::from_utf8(&buffer[..n]).unwrap());
+            self.text
+                .push_str(std::str::from_utf8(&buffer[..n]).unwrap());
         }
     }
 
     /// Chunk sizes and heads are lines of their own that no event begins with.
     fn take(&mut self) -> Option<Event> {
-        let lines: Vec<_> = self.text.split('\n').map(|l| l.trim_end_matches('\r')).collect();
-        let start = lines.iter().position(|l| ["id: ", "event: ", "data: "].iter().any(|f| l.starts_with(f)))?;
+        let lines: Vec<_> = self
+            .text
+            .split('\n')
+            .map(|l| l.trim_end_matches('\r'))
+            .collect();
+        let start = lines.iter().position(|l| {
+            ["id: ", "event: ", "data: "]
+                .iter()
+                .any(|f| l.starts_with(f))
+        })?;
         let end = start + lines[start..].iter().position(|l| l.is_empty())?;
-        let mut event = Event { id: None, name: "message".into(), data: Json::Null };
+        let mut event = Event {
+            id: None,
+            name: "message".into(),
+            data: Json::Null,
+        };
         for line in &lines[start..end] {
             if let Some(id) = line.strip_prefix("id: ") {
                 event.id = id.parse().ok();
@@ -212,16 +274,35 @@ impl Events {
 
 fn parse(answer: &[u8]) -> Answer {
     let text = String::from_utf8_lossy(answer).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer: {text:?}"));
     let mut lines = head.lines();
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let status = lines
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
     let headers: Vec<_> = lines
         .filter_map(|l| l.split_once(": "))
         .map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned()))
         .collect();
-    let chunked = headers.iter().any(|(n, v)| n == "transfer-encoding" && v == "chunked");
-    let body = if chunked { unchunk(body) } else { body.to_owned() };
-    Answer { status, headers, body }
+    let chunked = headers
+        .iter()
+        .any(|(n, v)| n == "transfer-encoding" && v == "chunked");
+    let body = if chunked {
+        unchunk(body)
+    } else {
+        body.to_owned()
+    };
+    Answer {
+        status,
+        headers,
+        body,
+    }
 }
 
 fn unchunk(mut body: &str) -> String {
@@ -241,7 +322,11 @@ fn unchunk(mut body: &str) -> String {
 pub fn options(folder: &Path) -> Options {
     let mut options = Options::new(folder);
     options.store.segment_bytes = 4 << 20;
-    options.mqtt.push(MqttListener { address: "127.0.0.1:0".parse().unwrap(), websocket: false, tls: None });
+    options.mqtt.push(MqttListener {
+        address: "127.0.0.1:0".parse().unwrap(),
+        websocket: false,
+        tls: None,
+    });
     options
 }
 

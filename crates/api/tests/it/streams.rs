@@ -7,7 +7,10 @@ async fn send(server: &Server, n: u32) {
     let body = json!({ "specversion": "1.0", "id": format!("office#{n}"), "source": "office", "type": "ktwin.real.room",
         "data": { "temperature": n } });
     let headers = [("content-type", "application/cloudevents+json")];
-    server.send("POST", "/events", &headers, &body.to_string()).await.expect(202);
+    server
+        .send("POST", "/events", &headers, &body.to_string())
+        .await
+        .expect(202);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -15,7 +18,9 @@ async fn a_stream_shows_what_happens_and_goes_on_where_it_ended() {
     let folder = Folder::new();
     let server = Server::start(folder.path()).await;
     server.apply(ROOMS).await;
-    let mut live = server.stream("/v1/stream?twin=office&category=real", &[]).await;
+    let mut live = server
+        .stream("/v1/stream?twin=office&category=real", &[])
+        .await;
     let mut all = server.stream("/v1/stream?interface=ROOM", &[]).await;
     // Both are registered once their greeting is there; one that comes later would miss the first event.
     for _ in 0..2_000 {
@@ -30,7 +35,10 @@ async fn a_stream_shows_what_happens_and_goes_on_where_it_ended() {
     let mut last = 0;
     for n in 0..3 {
         let event = live.next().await;
-        assert_eq!((event.name.as_str(), &event.data["id"]), ("real", &json!(format!("office#{n}"))));
+        assert_eq!(
+            (event.name.as_str(), &event.data["id"]),
+            ("real", &json!(format!("office#{n}")))
+        );
         assert_eq!(event.data["seq"].as_u64(), event.id);
         last = event.id.unwrap();
     }
@@ -40,12 +48,25 @@ async fn a_stream_shows_what_happens_and_goes_on_where_it_ended() {
         send(&server, n).await;
     }
     let after = last.to_string();
-    let mut again = server.stream("/v1/stream?twin=office&category=real", &[("last-event-id", &after)]).await;
+    let mut again = server
+        .stream(
+            "/v1/stream?twin=office&category=real",
+            &[("last-event-id", &after)],
+        )
+        .await;
     for n in 3..6 {
-        assert_eq!(again.next().await.data["id"], format!("office#{n}"), "out of the log");
+        assert_eq!(
+            again.next().await.data["id"],
+            format!("office#{n}"),
+            "out of the log"
+        );
     }
     send(&server, 6).await;
-    assert_eq!(again.next().await.data["id"], "office#6", "and live from there");
+    assert_eq!(
+        again.next().await.data["id"],
+        "office#6",
+        "and live from there"
+    );
     server.get("/v1/stream?category=reel").await.expect(422);
     server.stop().await;
 }
@@ -64,10 +85,15 @@ async fn a_reader_that_is_too_slow_is_told_of_the_gap() {
         let body = json!({ "specversion": "1.0", "id": format!("office#{n}"), "source": "office", "type": "ktwin.real.room",
             "data": { "temperature": n, "note": note } });
         let headers = [("content-type", "application/cloudevents+json")];
-        server.send("POST", "/events", &headers, &body.to_string()).await.expect(202);
+        server
+            .send("POST", "/events", &headers, &body.to_string())
+            .await
+            .expect(202);
     }
     if server.node().metrics().stream_gaps.get() == 0 {
-        println!("skipped: a_reader_that_is_too_slow_is_told_of_the_gap: the system's buffers took everything");
+        println!(
+            "skipped: a_reader_that_is_too_slow_is_told_of_the_gap: the system's buffers took everything"
+        );
         return server.stop().await;
     }
     loop {
@@ -88,13 +114,22 @@ async fn the_overview_is_one_page_and_one_stream() {
     assert_eq!(empty["twins"]["count"], 0);
     assert!(!empty["next"].as_array().unwrap().is_empty());
     let page = server.get("/").await.expect(200);
-    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
     let policy = page.header("content-security-policy").unwrap();
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert!(
+        policy.contains("default-src 'none'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
     for name in ["/page/style.css", "/page/page.js", "/page/icon.svg"] {
         assert!(page.body.contains(name), "{name}");
         let file = server.get(name).await.expect(200).body;
-        assert!(!file.contains("http://") && !file.contains("https://") || name.ends_with("svg"), "{name} asks elsewhere");
+        assert!(
+            !file.contains("http://") && !file.contains("https://") || name.ends_with("svg"),
+            "{name} asks elsewhere"
+        );
     }
     server.apply(ROOMS).await;
     let mut stream = server.stream("/v1/overview/stream", &[]).await;
@@ -105,7 +140,10 @@ async fn the_overview_is_one_page_and_one_stream() {
         }
         picture = stream.next().await.data;
     }
-    assert_eq!(picture["twins"]["perInterface"], json!([{ "interface": "room", "twins": 2 }]));
+    assert_eq!(
+        picture["twins"]["perInterface"],
+        json!([{ "interface": "room", "twins": 2 }])
+    );
     assert_eq!(picture["airQuality"], json!([]));
     assert_eq!(picture["health"]["status"], "ok");
     server.stop().await;
@@ -124,13 +162,19 @@ async fn metrics_name_kinds_and_never_a_twin() {
         r#"gemelli_stage_seconds_count{stage="sync"} 2"#,
         "gemelli_mqtt_sessions_now 0",
     ] {
-        assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+        assert!(
+            text.lines().any(|l| l == line),
+            "{line} is missing in\n{text}"
+        );
     }
     assert!(!text.contains("office"), "no twin is a label");
     assert!(text.ends_with("# EOF\n"));
     server.get("/healthz").await.expect(200);
     let status = server.get("/v1/status").await.expect(200).json();
     assert_eq!(status["data"], folder.path().display().to_string());
-    assert_eq!(status["addresses"]["http"][0], format!("http://{}", server.http));
+    assert_eq!(
+        status["addresses"]["http"][0],
+        format!("http://{}", server.http)
+    );
     server.stop().await;
 }

@@ -20,14 +20,27 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let engine = Engine::new(Limits::default());
-        let driver = Driver::new(engine, Tail::default(), 16, Allowance::new(100), Arc::new(Metrics::default()));
-        Self { driver, admission: Admission::new(1 << 20), frames: Vec::new() }
+        let driver = Driver::new(
+            engine,
+            Tail::default(),
+            16,
+            Allowance::new(100),
+            Arc::new(Metrics::default()),
+        );
+        Self {
+            driver,
+            admission: Admission::new(1 << 20),
+            frames: Vec::new(),
+        }
     }
 
     fn batch(&mut self, now_ms: i64, bodies: Vec<Body>) -> Batch {
-        self.admission.admit_now(bodies.into_iter().map(Offer::new).collect()).unwrap();
+        self.admission
+            .admit_now(bodies.into_iter().map(Offer::new).collect())
+            .unwrap();
         let mut inputs = Vec::new();
-        self.admission.take(4_096, 1 << 20, Some(std::time::Instant::now()), &mut inputs);
+        self.admission
+            .take(4_096, 1 << 20, Some(std::time::Instant::now()), &mut inputs);
         let batch = self.driver.batch(&mut inputs, now_ms);
         self.frames.push(batch.frame.clone());
         batch
@@ -44,11 +57,14 @@ fn story() -> Bench {
     for n in 0..30_i64 {
         let twin = if n % 3 == 0 { "kitchen" } else { "office" };
         let payload = format!(r#"{{"temperature":{}}}"#, 10 + n);
-        bench.batch(1_000 + n * 7 % 50, vec![
-            Body::Event(event(twin, &format!("{twin}#{n}"), &payload)),
-            Body::Event(event("nobody", "x#1", "{}")),
-            Body::Event(event(twin, &format!("{twin}#{n}"), &payload)),
-        ]);
+        bench.batch(
+            1_000 + n * 7 % 50,
+            vec![
+                Body::Event(event(twin, &format!("{twin}#{n}"), &payload)),
+                Body::Event(event("nobody", "x#1", "{}")),
+                Body::Event(event(twin, &format!("{twin}#{n}"), &payload)),
+            ],
+        );
     }
     bench
 }
@@ -68,7 +84,11 @@ fn places_and_times_never_fall_and_have_no_gap() {
             *offset += 1;
             assert!(record.accepted_ms >= last_ms);
             last_ms = record.accepted_ms;
-            assert!(record.cause.is_none_or(|cause| (cause as usize) < frame.records.len()));
+            assert!(
+                record
+                    .cause
+                    .is_none_or(|cause| (cause as usize) < frame.records.len())
+            );
         }
     }
 }
@@ -86,7 +106,10 @@ fn replay_of_the_frames_gives_the_same_state() {
     // Negative control: with one record left out the states differ.
     let mut other = Engine::new(Limits::default());
     let records: Vec<(u64, &Record)> = bench.frames.iter().flat_map(|f| f.placed()).collect();
-    let left_out = records.iter().rposition(|(_, r)| matches!(r.body, Body::Event(_))).unwrap();
+    let left_out = records
+        .iter()
+        .rposition(|(_, r)| matches!(r.body, Body::Event(_)))
+        .unwrap();
     for (n, (seq, record)) in records.iter().enumerate() {
         if n != left_out {
             other.step(*seq, record);
@@ -99,11 +122,14 @@ fn replay_of_the_frames_gives_the_same_state() {
 fn the_refused_becomes_a_dead_letter_and_the_repeated_nothing() {
     let mut bench = Bench::new();
     bench.batch(0, vec![rooms()]);
-    let batch = bench.batch(5, vec![
-        Body::Event(event("office", "office#1", r#"{"temperature":1}"#)),
-        Body::Event(event("office", "office#1", r#"{"temperature":2}"#)),
-        Body::Event(event("nobody", "nobody#1", "{}")),
-    ]);
+    let batch = bench.batch(
+        5,
+        vec![
+            Body::Event(event("office", "office#1", r#"{"temperature":1}"#)),
+            Body::Event(event("office", "office#1", r#"{"temperature":2}"#)),
+            Body::Event(event("nobody", "nobody#1", "{}")),
+        ],
+    );
     let kinds: Vec<_> = batch
         .frame
         .records
@@ -126,9 +152,19 @@ fn the_refused_becomes_a_dead_letter_and_the_repeated_nothing() {
 fn what_nests_too_deep_to_be_written_is_refused() {
     let mut bench = Bench::new();
     bench.batch(0, vec![rooms()]);
-    let deep = format!(r#"{{"temperature":{}1{}}}"#, "[".repeat(100), "]".repeat(100));
+    let deep = format!(
+        r#"{{"temperature":{}1{}}}"#,
+        "[".repeat(100),
+        "]".repeat(100)
+    );
     let batch = bench.batch(1, vec![Body::Event(event("office", "office#1", &deep))]);
-    let [Record { body: Body::DeadLetter(letter), .. }] = &batch.frame.records[..] else {
+    let [
+        Record {
+            body: Body::DeadLetter(letter),
+            ..
+        },
+    ] = &batch.frame.records[..]
+    else {
         panic!("{:?}", batch.frame.records)
     };
     assert_eq!(&*letter.code, "too-large");

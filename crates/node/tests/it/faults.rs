@@ -13,19 +13,37 @@ async fn after_a_failed_sync_the_last_durable_state_is_served_read_only() {
         let running = start(&disk).await;
         let node = running.node();
         rooms(node).await;
-        node.events(vec![event("office", "office#1", r#"{"temperature":5}"#)]).await.unwrap();
+        node.events(vec![event("office", "office#1", r#"{"temperature":5}"#)])
+            .await
+            .unwrap();
         let before = picture(node);
         disk.fail(fault, 0);
-        let refused = node.events(vec![event("office", "office#2", r#"{"temperature":6}"#)]).await;
-        assert!(matches!(refused, Err(Closed::ReadOnly(_))), "{fault:?}: {refused:?}");
-        assert_eq!(picture(node), before, "{fault:?}: nobody sees what is not durable");
+        let refused = node
+            .events(vec![event("office", "office#2", r#"{"temperature":6}"#)])
+            .await;
+        assert!(
+            matches!(refused, Err(Closed::ReadOnly(_))),
+            "{fault:?}: {refused:?}"
+        );
+        assert_eq!(
+            picture(node),
+            before,
+            "{fault:?}: nobody sees what is not durable"
+        );
         assert!(matches!(node.health(), Health::ReadOnly(_)));
         let later = node.events(vec![event("office", "office#3", "{}")]).await;
-        assert!(matches!(later, Err(Closed::ReadOnly(_))), "{fault:?}: the sync is not tried again");
+        assert!(
+            matches!(later, Err(Closed::ReadOnly(_))),
+            "{fault:?}: the sync is not tried again"
+        );
         stop(running).await;
         let left = disk.crash(1);
         let running = start(&left).await;
-        assert_eq!(value(running.node(), "office", "temperature"), Some(Value::Double(5.0)), "{fault:?}");
+        assert_eq!(
+            value(running.node(), "office", "temperature"),
+            Some(Value::Double(5.0)),
+            "{fault:?}"
+        );
         stop(running).await;
     }
 }
@@ -41,8 +59,18 @@ async fn a_full_disk_refuses_writes_and_recovers_without_hands() {
     let mut answered = 0;
     let mut refused = None;
     for n in 0..20_000 {
-        let sent = node.events(vec![event("office", &format!("office#{n}"), r#"{"temperature":1}"#); 8]);
-        match tokio::time::timeout(crate::rig::LIMIT, sent).await.expect("an answer in time") {
+        let sent = node.events(vec![
+            event(
+                "office",
+                &format!("office#{n}"),
+                r#"{"temperature":1}"#
+            );
+            8
+        ]);
+        match tokio::time::timeout(crate::rig::LIMIT, sent)
+            .await
+            .expect("an answer in time")
+        {
             Ok(_) => answered += 1,
             Err(closed) => {
                 refused = Some(closed);
@@ -53,10 +81,20 @@ async fn a_full_disk_refuses_writes_and_recovers_without_hands() {
     }
     assert_eq!(refused, Some(Closed::DiskFull), "after {answered}");
     assert!(matches!(node.health(), Health::DiskFull(_)));
-    assert_eq!(value(node, "office", "temperature"), Some(Value::Double(1.0)), "reads go on");
+    assert_eq!(
+        value(node, "office", "temperature"),
+        Some(Value::Double(1.0)),
+        "reads go on"
+    );
     disk.limit(None);
-    until("the node takes writes again", || node.health() == Health::Well).await;
-    let verdicts = node.events(vec![event("kitchen", "kitchen#1", r#"{"temperature":2}"#)]).await.unwrap();
+    until("the node takes writes again", || {
+        node.health() == Health::Well
+    })
+    .await;
+    let verdicts = node
+        .events(vec![event("kitchen", "kitchen#1", r#"{"temperature":2}"#)])
+        .await
+        .unwrap();
     assert_eq!(verdicts, [Verdict::Accepted]);
     stop(running).await;
 }
@@ -70,7 +108,9 @@ async fn memory_beyond_its_bound_closes_admission() {
     let node = running.node();
     let mut refused = Ok(Vec::new());
     for n in 0..2_000 {
-        refused = node.events(vec![event("nobody", &format!("n#{n}"), "{}")]).await;
+        refused = node
+            .events(vec![event("nobody", &format!("n#{n}"), "{}")])
+            .await;
         if refused.is_err() {
             break;
         }
@@ -89,7 +129,9 @@ async fn a_flood_of_one_fault_is_counted_not_kept() {
     let running = Node::start(options).await.unwrap();
     let node = running.node();
     for n in 0..10 {
-        let flood = (0..100).map(|i| event("nobody", &format!("n#{}", n * 100 + i), "{}")).collect();
+        let flood = (0..100)
+            .map(|i| event("nobody", &format!("n#{}", n * 100 + i), "{}"))
+            .collect();
         node.events(flood).await.unwrap();
     }
     let kept = node.letters(10_000, None).len() as u64;

@@ -16,11 +16,24 @@ async fn an_answered_write_is_visible_to_every_later_read() {
     for n in 0..50 {
         let degrees = f64::from(n);
         let payload = format!(r#"{{"temperature":{degrees}}}"#);
-        let verdicts = node.events(vec![event("kitchen", &format!("kitchen#{n}"), &payload)]).await.unwrap();
+        let verdicts = node
+            .events(vec![event("kitchen", &format!("kitchen#{n}"), &payload)])
+            .await
+            .unwrap();
         assert_eq!(verdicts, [Verdict::Accepted]);
-        assert_eq!(value(node, "kitchen", "temperature"), Some(Value::Double(degrees)));
-        assert_eq!(value(node, "kitchen", "warm"), Some(Value::Bool(degrees >= 19.0)));
-        assert_eq!(value(node, "home", "warmest"), Some(Value::Double(degrees)), "in another partition too");
+        assert_eq!(
+            value(node, "kitchen", "temperature"),
+            Some(Value::Double(degrees))
+        );
+        assert_eq!(
+            value(node, "kitchen", "warm"),
+            Some(Value::Bool(degrees >= 19.0))
+        );
+        assert_eq!(
+            value(node, "home", "warmest"),
+            Some(Value::Double(degrees)),
+            "in another partition too"
+        );
     }
     stop(running).await;
 }
@@ -39,11 +52,20 @@ async fn a_crash_loses_nothing_that_was_answered() {
         for n in 0..20 {
             let id = format!("office#{}", round * 20 + n);
             let payload = format!(r#"{{"temperature":{}}}"#, round * 3 + n);
-            node.events(vec![event("office", &id, &payload)]).await.unwrap();
+            node.events(vec![event("office", &id, &payload)])
+                .await
+                .unwrap();
         }
         // What repeats an id from before the crash changes nothing.
-        let again = event("office", &format!("office#{}", round * 20 + 5), r#"{"temperature":-1}"#);
-        assert_eq!(node.events(vec![again]).await.unwrap(), [Verdict::Duplicate]);
+        let again = event(
+            "office",
+            &format!("office#{}", round * 20 + 5),
+            r#"{"temperature":-1}"#,
+        );
+        assert_eq!(
+            node.events(vec![again]).await.unwrap(),
+            [Verdict::Duplicate]
+        );
         before = picture(node);
         disk = crash(running, &disk, u64::from(round)).await;
     }
@@ -60,23 +82,60 @@ async fn a_snapshot_and_the_tail_give_the_same_state() {
     rooms(node).await;
     for n in 0..40 {
         let payload = format!(r#"{{"temperature":{n}}}"#);
-        node.events(vec![event("office", &format!("office#{n}"), &payload)]).await.unwrap();
+        node.events(vec![event("office", &format!("office#{n}"), &payload)])
+            .await
+            .unwrap();
     }
-    node.command(Command::Delete { twin: "kitchen".into(), if_match: None }).await.unwrap_err();
-    node.command(Command::Unrelate { source: "kitchen".into(), id: "partOf".into() }).await.unwrap();
-    node.command(Command::Delete { twin: "kitchen".into(), if_match: None }).await.unwrap();
+    node.command(Command::Delete {
+        twin: "kitchen".into(),
+        if_match: None,
+    })
+    .await
+    .unwrap_err();
+    node.command(Command::Unrelate {
+        source: "kitchen".into(),
+        id: "partOf".into(),
+    })
+    .await
+    .unwrap();
+    node.command(Command::Delete {
+        twin: "kitchen".into(),
+        if_match: None,
+    })
+    .await
+    .unwrap();
     let before = picture(node);
     stop(running).await;
     options.snapshot.log_bytes = u64::MAX;
     let running = Node::start(options.clone()).await.unwrap();
-    assert_eq!(picture(running.node()), before, "from the snapshot of a clean stop");
-    running.node().events(vec![event("office", "office#40", r#"{"temperature":7}"#)]).await.unwrap();
-    let again = running.node().events(vec![event("office", "office#39", r#"{"temperature":8}"#)]).await.unwrap();
-    assert_eq!(again, [Verdict::Duplicate], "the window of ids is part of a snapshot");
+    assert_eq!(
+        picture(running.node()),
+        before,
+        "from the snapshot of a clean stop"
+    );
+    running
+        .node()
+        .events(vec![event("office", "office#40", r#"{"temperature":7}"#)])
+        .await
+        .unwrap();
+    let again = running
+        .node()
+        .events(vec![event("office", "office#39", r#"{"temperature":8}"#)])
+        .await
+        .unwrap();
+    assert_eq!(
+        again,
+        [Verdict::Duplicate],
+        "the window of ids is part of a snapshot"
+    );
     let before = picture(running.node());
     let disk = crash(running, &disk, 1).await;
     let running = start(&disk).await;
-    assert_eq!(picture(running.node()), before, "from the snapshot and a tail");
+    assert_eq!(
+        picture(running.node()),
+        before,
+        "from the snapshot and a tail"
+    );
     assert!(running.node().view().twin("kitchen").is_none());
     stop(running).await;
 }
@@ -88,10 +147,22 @@ async fn refused_commands_leave_no_trace() {
     let node = running.node();
     rooms(node).await;
     let records = node.published().next_seq;
-    let patch: Value = serde_json::from_str(r#"[{"op":"replace","path":"/temperature","value":"warm"}]"#).unwrap();
-    let refused = node.command(Command::Patch { twin: "office".into(), patch, if_match: None }).await;
+    let patch: Value =
+        serde_json::from_str(r#"[{"op":"replace","path":"/temperature","value":"warm"}]"#).unwrap();
+    let refused = node
+        .command(Command::Patch {
+            twin: "office".into(),
+            patch,
+            if_match: None,
+        })
+        .await;
     assert!(matches!(refused, Err(Refused::Rejected(r)) if r.code == "wrong-type"));
-    let gone = node.command(Command::Delete { twin: "nobody".into(), if_match: None }).await;
+    let gone = node
+        .command(Command::Delete {
+            twin: "nobody".into(),
+            if_match: None,
+        })
+        .await;
     assert!(matches!(gone, Err(Refused::Rejected(r)) if r.code == "unknown-twin"));
     assert_eq!(node.published().next_seq, records, "nothing was logged");
     let dry = node.check(manifests(crate::rig::ROOMS)).await.unwrap();
@@ -116,8 +187,18 @@ async fn refused_events_are_dead_letters_that_survive() {
         .await
         .unwrap();
     assert!(matches!(verdicts[0], Verdict::Accepted));
-    assert!(verdicts[1..].iter().all(|v| matches!(v, Verdict::Rejected(_))), "{verdicts:?}");
-    let codes = |node: &Node| node.letters(10, None).iter().map(|l| l.letter.code.to_string()).collect::<Vec<_>>();
+    assert!(
+        verdicts[1..]
+            .iter()
+            .all(|v| matches!(v, Verdict::Rejected(_))),
+        "{verdicts:?}"
+    );
+    let codes = |node: &Node| {
+        node.letters(10, None)
+            .iter()
+            .map(|l| l.letter.code.to_string())
+            .collect::<Vec<_>>()
+    };
     let before = codes(node);
     assert_eq!(before, ["malformed-json", "wrong-type", "unknown-twin"]);
     let disk = crash(running, &disk, 3).await;
@@ -133,7 +214,11 @@ async fn relaxed_answers_come_before_the_sync_and_a_stop_keeps_all() {
     options.durability = Durability::Relaxed;
     let running = Node::start(options).await.unwrap();
     rooms(running.node()).await;
-    running.node().events(vec![event("office", "office#1", r#"{"temperature":3}"#)]).await.unwrap();
+    running
+        .node()
+        .events(vec![event("office", "office#1", r#"{"temperature":3}"#)])
+        .await
+        .unwrap();
     let before = picture(running.node());
     stop(running).await;
     let running = start(&disk).await;

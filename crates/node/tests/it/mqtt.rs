@@ -19,13 +19,24 @@ async fn an_acknowledged_event_is_visible_and_durable() {
             let running = start(&disk).await;
             rooms(running.node()).await;
             let mut device = Mqtt::connect(running.node().mqtt()[0], version, "device").await;
-            let reason = device.publish(qos, OFFICE, None, r#"{"temperature":21,"ceId":"office#1"}"#).await;
+            let reason = device
+                .publish(qos, OFFICE, None, r#"{"temperature":21,"ceId":"office#1"}"#)
+                .await;
             assert_eq!(reason, Reason::SUCCESS);
-            assert_eq!(value(running.node(), "office", "temperature"), Some(Value::Double(21.0)));
-            assert_eq!(value(running.node(), "home", "warmest"), Some(Value::Double(21.0)));
+            assert_eq!(
+                value(running.node(), "office", "temperature"),
+                Some(Value::Double(21.0))
+            );
+            assert_eq!(
+                value(running.node(), "home", "warmest"),
+                Some(Value::Double(21.0))
+            );
             let disk = crash(running, &disk, 7).await;
             let running = start(&disk).await;
-            assert_eq!(value(running.node(), "office", "temperature"), Some(Value::Double(21.0)));
+            assert_eq!(
+                value(running.node(), "office", "temperature"),
+                Some(Value::Double(21.0))
+            );
             stop(running).await;
         }
     }
@@ -39,9 +50,17 @@ async fn an_id_counts_once_and_a_repetition_is_acknowledged() {
     let mut device = Mqtt::connect(running.node().mqtt()[0], Version::V5, "device").await;
     for degrees in [20, 30] {
         let payload = format!(r#"{{"temperature":{degrees}}}"#);
-        assert_eq!(device.publish(Qos::AtLeastOnce, OFFICE, Some("office#1"), &payload).await, Reason::SUCCESS);
+        assert_eq!(
+            device
+                .publish(Qos::AtLeastOnce, OFFICE, Some("office#1"), &payload)
+                .await,
+            Reason::SUCCESS
+        );
     }
-    assert_eq!(value(running.node(), "office", "temperature"), Some(Value::Double(20.0)));
+    assert_eq!(
+        value(running.node(), "office", "temperature"),
+        Some(Value::Double(20.0))
+    );
     assert_eq!(running.node().metrics().duplicates.get(), 1);
     stop(running).await;
 }
@@ -57,12 +76,22 @@ async fn a_refusal_names_its_reason_and_the_connection_survives() {
         ("ktwin/reel/room/office", "{}", Reason::TOPIC_NAME_INVALID),
         ("ktwin/real/room", "{}", Reason::TOPIC_NAME_INVALID),
         (OFFICE, "{", Reason::PAYLOAD_FORMAT_INVALID),
-        (OFFICE, r#"{"temperature":"hot"}"#, Reason::PAYLOAD_FORMAT_INVALID),
+        (
+            OFFICE,
+            r#"{"temperature":"hot"}"#,
+            Reason::PAYLOAD_FORMAT_INVALID,
+        ),
     ] {
-        assert_eq!(device.publish(Qos::AtLeastOnce, topic, None, payload).await, reason, "{topic} {payload}");
+        assert_eq!(
+            device.publish(Qos::AtLeastOnce, topic, None, payload).await,
+            reason,
+            "{topic} {payload}"
+        );
     }
     assert_eq!(running.node().letters(10, None).len(), 5);
-    let good = device.publish(Qos::AtLeastOnce, OFFICE, None, r#"{"temperature":20}"#).await;
+    let good = device
+        .publish(Qos::AtLeastOnce, OFFICE, None, r#"{"temperature":20}"#)
+        .await;
     assert_eq!(good, Reason::SUCCESS);
     stop(running).await;
 }
@@ -76,13 +105,23 @@ async fn subscribers_get_events_of_twins_and_foreign_messages() {
     let mut subscriber = Mqtt::connect(node.mqtt()[0], Version::V5, "subscriber").await;
     subscriber.subscribe("ktwin/virtual/room/office").await;
     subscriber.subscribe("anything/#").await;
-    node.events(vec![event("office", "office#1", r#"{"temperature":25}"#)]).await.unwrap();
+    node.events(vec![event("office", "office#1", r#"{"temperature":25}"#)])
+        .await
+        .unwrap();
     let told = subscriber.message().await;
-    assert_eq!((&*told.topic, &told.payload[..]), ("ktwin/virtual/room/office", &br#"{"warm":true}"#[..]));
+    assert_eq!(
+        (&*told.topic, &told.payload[..]),
+        ("ktwin/virtual/room/office", &br#"{"warm":true}"#[..])
+    );
     let mut other = Mqtt::connect(node.mqtt()[0], Version::V311, "other").await;
-    other.publish(Qos::AtLeastOnce, "anything/at/all", None, "not json").await;
+    other
+        .publish(Qos::AtLeastOnce, "anything/at/all", None, "not json")
+        .await;
     let told = subscriber.message().await;
-    assert_eq!((&*told.topic, &told.payload[..]), ("anything/at/all", &b"not json"[..]));
+    assert_eq!(
+        (&*told.topic, &told.payload[..]),
+        ("anything/at/all", &b"not json"[..])
+    );
     stop(running).await;
 }
 
@@ -95,11 +134,16 @@ async fn a_twin_is_bound_while_its_device_is_connected() {
     let life = |twin: &str| node.view().twin(twin).map(|t| t.lifecycle());
     assert_eq!(life("office"), Some(Lifecycle::Unbound));
     let mut device = Mqtt::connect(node.mqtt()[0], Version::V5, "device").await;
-    device.publish(Qos::AtLeastOnce, OFFICE, None, r#"{"temperature":20}"#).await;
+    device
+        .publish(Qos::AtLeastOnce, OFFICE, None, r#"{"temperature":20}"#)
+        .await;
     assert_ne!(life("office"), Some(Lifecycle::Unbound));
     assert_eq!(life("kitchen"), Some(Lifecycle::Unbound));
     drop(device);
-    until("the twin is unbound", || life("office") == Some(Lifecycle::Unbound)).await;
+    until("the twin is unbound", || {
+        life("office") == Some(Lifecycle::Unbound)
+    })
+    .await;
     stop(running).await;
 }
 
@@ -123,10 +167,27 @@ spec:
 "#;
     node.command(manifests(mapping)).await.unwrap();
     let mut device = Mqtt::connect(node.mqtt()[0], Version::V5, "device").await;
-    let good = device.publish(Qos::AtLeastOnce, "sensors/office/t", None, r#"{"celsius":22.5}"#).await;
+    let good = device
+        .publish(
+            Qos::AtLeastOnce,
+            "sensors/office/t",
+            None,
+            r#"{"celsius":22.5}"#,
+        )
+        .await;
     assert_eq!(good, Reason::SUCCESS);
-    assert_eq!(value(node, "office", "temperature"), Some(Value::Double(22.5)));
-    let lacking = device.publish(Qos::AtLeastOnce, "sensors/office/t", None, r#"{"kelvin":1}"#).await;
+    assert_eq!(
+        value(node, "office", "temperature"),
+        Some(Value::Double(22.5))
+    );
+    let lacking = device
+        .publish(
+            Qos::AtLeastOnce,
+            "sensors/office/t",
+            None,
+            r#"{"kelvin":1}"#,
+        )
+        .await;
     assert!(lacking.is_failure(), "{lacking:?}");
     assert_eq!(node.letters(9, None).len(), 1);
     let broken = mapping.replace("payload.celsius", "payload.");
@@ -145,7 +206,11 @@ async fn sessions_that_were_away_find_their_messages_in_the_log() {
         connect
     };
     let address = running.node().mqtt()[0];
-    for (id, filter) in [("exact", "ktwin/virtual/room/office"), ("reports", "ktwin/real/room/#"), ("foreign", "x/+")] {
+    for (id, filter) in [
+        ("exact", "ktwin/virtual/room/office"),
+        ("reports", "ktwin/real/room/#"),
+        ("foreign", "x/+"),
+    ] {
         let mut session = Mqtt::connect_with(address, durable(id)).await.unwrap();
         session.subscribe(filter).await;
     }
@@ -156,13 +221,20 @@ async fn sessions_that_were_away_find_their_messages_in_the_log() {
         let report = event("office", &format!("office#{n}"), &payload);
         running.node().events(vec![report]).await.unwrap();
         if n % 100 == 0 {
-            other.publish(Qos::AtLeastOnce, &format!("x/{n}"), None, "foreign").await;
+            other
+                .publish(Qos::AtLeastOnce, &format!("x/{n}"), None, "foreign")
+                .await;
         }
     }
     let disk = crash(running, &disk, 5).await;
     let running = start(&disk).await;
     let address = running.node().mqtt()[0];
-    let told = running.node().view().twin("office").map(|t| t.to_full()).unwrap();
+    let told = running
+        .node()
+        .view()
+        .twin("office")
+        .map(|t| t.to_full())
+        .unwrap();
     for (id, expected) in [("exact", 400), ("reports", 400), ("foreign", 4)] {
         let mut connect = durable(id);
         connect.clean_start = false;
@@ -177,6 +249,9 @@ async fn sessions_that_were_away_find_their_messages_in_the_log() {
         }
     }
     // And live from there.
-    assert_eq!(running.node().view().twin("office").map(|t| t.to_full()), Some(told));
+    assert_eq!(
+        running.node().view().twin("office").map(|t| t.to_full()),
+        Some(told)
+    );
     stop(running).await;
 }

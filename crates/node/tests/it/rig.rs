@@ -62,18 +62,27 @@ pub fn options(disk: &Sim) -> Options {
     let mut options = Options::new("/data");
     options.store.segment_bytes = 1 << 20;
     options.store.disk = Arc::new(disk.clone());
-    options.mqtt.push(MqttListener { address: "127.0.0.1:0".parse().unwrap(), websocket: false, tls: None });
+    options.mqtt.push(MqttListener {
+        address: "127.0.0.1:0".parse().unwrap(),
+        websocket: false,
+        tls: None,
+    });
     options
 }
 
 pub async fn start(disk: &Sim) -> Running {
-    tokio::time::timeout(LIMIT, Node::start(options(disk))).await.unwrap().unwrap()
+    tokio::time::timeout(LIMIT, Node::start(options(disk)))
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 /// Ends as a crash does: what was not synced is lost. The answer is the disk that is left.
 pub async fn crash(running: Running, disk: &Sim, seed: u64) -> Sim {
     let left = disk.crash(seed);
-    tokio::task::spawn_blocking(move || drop(running)).await.unwrap();
+    tokio::task::spawn_blocking(move || drop(running))
+        .await
+        .unwrap();
     left
 }
 
@@ -83,7 +92,9 @@ pub async fn stop(running: Running) {
 
 pub fn manifests(yaml: &str) -> Command {
     let read = manifest::parse(yaml).into_result().unwrap();
-    Command::Apply { manifests: read.iter().map(manifest::to_value).collect() }
+    Command::Apply {
+        manifests: read.iter().map(manifest::to_value).collect(),
+    }
 }
 
 pub async fn rooms(node: &Node) {
@@ -109,7 +120,10 @@ pub fn value(node: &Node, twin: &str, member: &str) -> Option<Value> {
 
 /// Everything that readers see of the twins.
 pub fn picture(node: &Node) -> Vec<String> {
-    node.view().twins().map(|twin| twin.to_full().to_string()).collect()
+    node.view()
+        .twins()
+        .map(|twin| twin.to_full().to_string())
+        .collect()
 }
 
 /// Waits until something is so.
@@ -134,14 +148,21 @@ pub struct Mqtt {
 
 impl Mqtt {
     pub async fn connect(address: SocketAddr, version: Version, id: &str) -> Self {
-        Self::connect_with(address, Connect::new(version, id.to_owned())).await.unwrap()
+        Self::connect_with(address, Connect::new(version, id.to_owned()))
+            .await
+            .unwrap()
     }
 
     pub async fn connect_with(address: SocketAddr, connect: Connect) -> Result<Self, Reason> {
         let socket = TcpStream::connect(address).await.unwrap();
         let client = Client::new(connect);
-        let mut mqtt =
-            Self { socket, client, input: BytesMut::new(), output: BytesMut::new(), messages: Vec::new() };
+        let mut mqtt = Self {
+            socket,
+            client,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            messages: Vec::new(),
+        };
         mqtt.client.connect(&mut mqtt.output);
         match mqtt.next().await {
             Some(client::Event::Connected(ack)) if !ack.reason.is_failure() => Ok(mqtt),
@@ -154,7 +175,10 @@ impl Mqtt {
     pub async fn next(&mut self) -> Option<client::Event> {
         tokio::time::timeout(LIMIT, async {
             loop {
-                let event = self.client.receive(&mut self.input, &mut self.output).unwrap();
+                let event = self
+                    .client
+                    .receive(&mut self.input, &mut self.output)
+                    .unwrap();
                 if !self.output.is_empty() {
                     let bytes = self.output.split();
                     let _ = self.socket.write_all(&bytes).await;
@@ -173,7 +197,13 @@ impl Mqtt {
     }
 
     /// Publishes and waits for the acknowledgement.
-    pub async fn publish(&mut self, qos: Qos, topic: &str, id: Option<&str>, payload: &str) -> Reason {
+    pub async fn publish(
+        &mut self,
+        qos: Qos,
+        topic: &str,
+        id: Option<&str>,
+        payload: &str,
+    ) -> Reason {
         let mut own = Vec::new();
         if let Some(id) = id {
             properties::put_user(&mut own, "ce-id", id);
@@ -193,7 +223,9 @@ impl Mqtt {
         let sent = self.client.publish(message, &mut self.output).unwrap();
         loop {
             match self.next().await {
-                Some(client::Event::Published { packet_id, reason, .. }) if packet_id == sent => return reason,
+                Some(client::Event::Published {
+                    packet_id, reason, ..
+                }) if packet_id == sent => return reason,
                 Some(client::Event::Message(message)) => self.messages.push(message),
                 other => panic!("no acknowledgement but {other:?}"),
             }
@@ -201,8 +233,12 @@ impl Mqtt {
     }
 
     pub async fn subscribe(&mut self, filter: &str) {
-        let options = SubscribeOptions { qos: Qos::AtLeastOnce, ..SubscribeOptions::default() };
-        self.client.subscribe(&[(filter, options)], None, &mut self.output);
+        let options = SubscribeOptions {
+            qos: Qos::AtLeastOnce,
+            ..SubscribeOptions::default()
+        };
+        self.client
+            .subscribe(&[(filter, options)], None, &mut self.output);
         loop {
             match self.next().await {
                 Some(client::Event::Subscribed(_)) => return,
