@@ -8,10 +8,10 @@ use super::{
 use std::process::{Command, Stdio};
 
 /// What `cargo xtask test` and `cargo xtask demo city --check` do, one after the other. The tests
-/// themselves are running already, so they are only built.
+/// themselves are running already, so this package stands for all.
 const COMMANDS: &str = "ip link set lo up
 test -z \"$(ip route)\"
-cargo test --quiet --release --workspace --no-run
+cargo test --quiet --release --package gemelli --no-run
 cargo build --quiet --release --package gemelli
 exec \"$GEMELLI\" demo city --check --speed max";
 
