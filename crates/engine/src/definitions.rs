@@ -5,6 +5,8 @@
 
 mod compile;
 mod compiled;
+mod connections;
+mod held;
 
 pub use compiled::Compiled;
 pub(crate) use compiled::{Local, SlotKind, Watch};

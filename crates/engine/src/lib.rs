@@ -40,5 +40,5 @@ pub use definitions::{Compiled, Definitions};
 pub use engine::{Counters, Emission, Engine};
 pub use lifecycle::Lifecycle;
 pub use limits::Limits;
-pub use verdict::{Damaged, Rejection, Verdict};
+pub use verdict::{Damaged, Detail, Rejection, Verdict};
 pub use view::{EdgeRef, Member, TwinRef, View};

@@ -125,6 +125,15 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
+/// Whether a payload may have a member of this name: one of the interface, or one of the event.
+pub(crate) fn takes(interface: &Compiled, name: &str) -> bool {
+    let resolved = interface.resolved();
+    resolved.open
+        || interface.slot_of(name).is_some()
+        || ATTRIBUTES.contains(&name)
+        || (resolved.ignore_case && name == COUNTER)
+}
+
 /// The rejection of a member that the interface does not have.
 pub(crate) fn unknown(interface: &Compiled, name: &str) -> Rejection {
     let known = interface.slots().iter().map(|s| &*s.name);
@@ -290,7 +299,11 @@ pub(crate) fn fit(interface: &Compiled, slot: u16, value: Value) -> Result<Value
             info.name,
             interface.id()
         );
-        return Err(Rejection::new("read-only", reason, "leave it out"));
+        return Err(Rejection::new(
+            "computed-member",
+            reason,
+            "leave it out, or change what it is computed from",
+        ));
     }
     interface
         .fit(info, value)

@@ -1,7 +1,10 @@
 //! What a step says about its record.
 
 use gemelli_model::Value;
-use std::fmt;
+use std::{fmt, sync::Arc};
+
+/// Faults of one apply that are told.
+const MOST_FAULTS: usize = 32;
 
 /// What a step says about its record.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,21 @@ pub struct Rejection {
     pub reason: String,
     /// What to do.
     pub remedy: String,
+    /// Where in a manifest, if it is one that is refused.
+    pub detail: Option<Box<Detail>>,
+}
+
+/// Where a manifest is refused, and what else is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// The manifest's kind.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: Arc<str>,
+    /// JSON pointer into it (`/spec/properties/0/derived/expression`).
+    pub pointer: String,
+    /// What is refused besides, each with a place of its own.
+    pub others: Vec<Rejection>,
 }
 
 impl Rejection {
@@ -36,7 +54,44 @@ impl Rejection {
             code,
             reason: reason.into(),
             remedy: remedy.into(),
+            detail: None,
         }
+    }
+
+    /// With its place in a manifest.
+    #[must_use]
+    pub fn at(mut self, kind: &'static str, name: &str, pointer: impl Into<String>) -> Self {
+        self.detail = Some(Box::new(Detail {
+            kind,
+            name: name.into(),
+            pointer: pointer.into(),
+            others: Vec::new(),
+        }));
+        self
+    }
+
+    /// Fails with the first of what is refused, which takes the rest along; each place counts once.
+    pub(crate) fn any_of(refused: Vec<Self>) -> Result<(), Self> {
+        let mut kept: Vec<Self> = Vec::new();
+        for mut one in refused {
+            let others = one.detail.as_mut().map(|d| std::mem::take(&mut d.others));
+            for one in std::iter::once(one).chain(others.into_iter().flatten()) {
+                let known = one.detail.is_some() && kept.iter().any(|k| k.detail == one.detail);
+                if !known && kept.len() < MOST_FAULTS {
+                    kept.push(one);
+                }
+            }
+        }
+        // The others hang on a place, so one that has a place goes first.
+        kept.sort_by_key(|one| one.detail.is_none());
+        let mut kept = kept.into_iter();
+        let Some(mut first) = kept.next() else {
+            return Ok(());
+        };
+        if let Some(detail) = &mut first.detail {
+            detail.others = kept.collect();
+        }
+        Err(first)
     }
 }
 

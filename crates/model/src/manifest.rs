@@ -161,6 +161,29 @@ impl Parsed {
     }
 }
 
+/// Where a JSON pointer into the object that begins at `begin` leads to in a text; the nearest thing
+/// around it where the text has nothing of that name.
+pub fn place_of(text: &str, begin: Place, pointer: &str) -> Option<Place> {
+    let documents = tree::documents(text).ok()?;
+    let objects = documents.iter().flat_map(|document| match &document.shape {
+        Shape::List(items) => items.iter().collect(),
+        _ => vec![document],
+    });
+    let mut at = objects.into_iter().find(|node| node.at == begin)?;
+    for name in pointer.split('/').skip(1) {
+        let name = name.replace("~1", "/").replace("~0", "~");
+        let inner = match &at.shape {
+            Shape::List(items) => name.parse().ok().and_then(|i: usize| items.get(i)),
+            _ => at.field(&name),
+        };
+        match inner {
+            Some(inner) => at = inner,
+            None => break,
+        }
+    }
+    Some(at.at)
+}
+
 /// The canonical form of an object, in which the log keeps it and the API shows it.
 pub fn to_value(manifest: &Manifest) -> Value {
     let spec = match &manifest.kind {

@@ -46,7 +46,11 @@ pub(super) fn plan(state: &State, side: &Side, manifests: &[Value]) -> Result<Pl
     let (change, mut changes) = definitions_of(state, &manifests);
     let changed = changes.values().any(|c| *c != "unchanged");
     let definitions = if changed {
-        Some(state.definitions.changed(change)?)
+        let brought: Vec<_> = change.connections.iter().map(|(n, _)| n.clone()).collect();
+        let definitions = state.definitions.changed(change)?;
+        definitions.check_connections(brought.iter())?;
+        definitions.check_held(state)?;
+        Some(definitions)
     } else {
         None
     };

@@ -1,5 +1,6 @@
 //! From interfaces as written to interfaces as they run.
 
+mod emit;
 mod watch;
 
 use super::compiled::{Compiled, Local, Slot, SlotKind, Watch};
@@ -25,10 +26,16 @@ pub(super) fn all(
     sources: &BTreeMap<InterfaceId, Arc<Interface>>,
 ) -> Result<BTreeMap<InterfaceId, Arc<Compiled>>, Rejection> {
     let mut drafts = BTreeMap::new();
+    let mut refused = Vec::new();
     for (id, source) in sources {
-        drafts.insert(id.clone(), Draft::new(source, sources)?);
+        match Draft::new(source, sources) {
+            Ok(draft) => drop(drafts.insert(id.clone(), draft)),
+            Err(rejection) => refused.push(rejection),
+        }
     }
+    Rejection::any_of(refused)?;
     watch::all(&mut drafts)?;
+    emit::check(&drafts)?;
     Ok(drafts
         .into_iter()
         .map(|(id, draft)| (id, Arc::new(draft.finish())))
@@ -37,6 +44,8 @@ pub(super) fn all(
 
 struct Draft {
     source: Arc<Interface>,
+    /// What it extends and itself, as written.
+    lineage: Vec<Arc<Interface>>,
     resolved: Resolved,
     names_in_expressions: Names,
     slots: Vec<Slot>,
@@ -69,13 +78,14 @@ impl Draft {
                 Rejection::new(code, reasons.join("; "), remedy)
             })?;
         let ancestors = resolved.ancestors.iter().filter_map(|id| sources.get(id));
-        let lineage: Vec<_> = ancestors.chain([source]).collect();
+        let lineage: Vec<_> = ancestors.chain([source]).cloned().collect();
         let names_in_expressions = lineage
             .iter()
             .fold(Names::new(), |names, i| names.interface(i));
         let ancestry = format!("{lineage:?}");
         let mut draft = Self {
             source: source.clone(),
+            lineage,
             resolved,
             names_in_expressions,
             slots: Vec::new(),
@@ -143,6 +153,7 @@ impl Draft {
 
     fn compile_locals(&mut self) -> Result<(), Rejection> {
         let mut found = Vec::new();
+        let mut refused = Vec::new();
         for member in &self.resolved.members {
             let Some((name, derived)) = member
                 .property()
@@ -150,11 +161,20 @@ impl Draft {
             else {
                 continue;
             };
-            self.check_derived(name, derived)?;
+            if let Err(rejection) = self.check_derived(name, derived) {
+                refused.push(rejection);
+                continue;
+            }
             let (Some(source), Some(slot)) = (&derived.expression, self.names.get(name)) else {
                 continue;
             };
-            let program = self.program(name, source, &self.names_in_expressions)?;
+            let program = match self.program(name, source, &self.names_in_expressions) {
+                Ok(program) => program,
+                Err(rejection) => {
+                    refused.push(rejection);
+                    continue;
+                }
+            };
             let members: Box<[u16]> = program
                 .members()
                 .iter()
@@ -184,6 +204,7 @@ impl Draft {
                 sets_off,
             ));
         }
+        Rejection::any_of(refused)?;
         let ordered = self.order(found)?;
         for (place, (local, sets_off)) in (0_u16..).zip(ordered) {
             for slot in sets_off {
@@ -207,8 +228,30 @@ impl Draft {
                 "interface {}, derived property {name}: {error}",
                 self.source.id
             );
-            Rejection::new("malformed-expression", reason, error.remedy)
+            self.placed(
+                Rejection::new("malformed-expression", reason, error.remedy),
+                name,
+                "/expression",
+            )
         })
+    }
+
+    /// A rejection with its place below a property's `derived`, in the interface that declares it.
+    fn placed(&self, rejection: Rejection, property: &str, field: &str) -> Rejection {
+        let place = self.lineage.iter().rev().find_map(|interface| {
+            let at = interface
+                .properties
+                .iter()
+                .position(|p| *p.name == *property)?;
+            Some((
+                interface.id.as_str(),
+                format!("/spec/properties/{at}/derived{field}"),
+            ))
+        });
+        match place {
+            Some((name, pointer)) => rejection.at("Interface", name, pointer),
+            None => rejection,
+        }
     }
 
     /// Gives the slots that a program reads through `prev` and `since` a place for what they were.
@@ -241,26 +284,23 @@ impl Draft {
 
     fn fault(
         &self,
-        name: &str,
+        (name, field): (&str, &str),
         code: &'static str,
         what: impl std::fmt::Display,
         remedy: &str,
     ) -> Rejection {
-        Rejection::new(
-            code,
-            format!(
-                "interface {}, derived property {name}: {what}",
-                self.source.id
-            ),
-            remedy,
-        )
+        let reason = format!(
+            "interface {}, derived property {name}: {what}",
+            self.source.id
+        );
+        self.placed(Rejection::new(code, reason, remedy), name, field)
     }
 
     fn check_derived(&self, name: &str, derived: &Derived) -> Result<(), Rejection> {
         if derived.expression.is_some() == derived.aggregate.is_some() {
             let remedy = "give exactly one of expression and aggregate";
             return Err(self.fault(
-                name,
+                (name, ""),
                 "missing-field",
                 "it needs either an expression or an aggregate",
                 remedy,
@@ -276,7 +316,7 @@ impl Draft {
             if aggregate.of.is_none() && aggregate.op != Op::Count && !question {
                 let remedy = "name the related twins' member under of";
                 return Err(self.fault(
-                    name,
+                    (name, "/aggregate"),
                     "missing-field",
                     "the aggregate needs a member to read",
                     remedy,
@@ -311,8 +351,13 @@ impl Draft {
             || format!("it has {}", known.join(", ")),
             |near| format!("did you mean {near}?"),
         );
+        let place = match field {
+            "over" => "/aggregate/over",
+            "emit" => "/emit",
+            _ => "/on",
+        };
         self.fault(
-            name,
+            (name, place),
             "unknown-field",
             format!("{field} names {written}, which the interface does not have"),
             &remedy,

@@ -59,7 +59,7 @@ fn commands_answer_as_their_dry_run() {
         ),
         (
             put("kitchen", "room", r#"{"warm": true}"#, false),
-            "read-only",
+            "computed-member",
         ),
         (
             put("kitchen", "room", r#"{"temperature": "x"}"#, false),
@@ -118,7 +118,7 @@ fn commands_answer_as_their_dry_run() {
                 "kitchen",
                 r#"[{"op":"replace","path":"/warm","value":true}]"#,
             ),
-            "read-only",
+            "computed-member",
         ),
         (patch("nowhere", "[]"), "unknown-twin"),
         (
@@ -447,4 +447,230 @@ fn a_twin_is_shown_in_two_forms() {
     let etag = world.twin("hall").etag();
     world.report("hall", r#"{"temperature": 22.5}"#);
     assert_ne!(world.twin("hall").etag(), etag);
+}
+
+const ROOM: &str = "
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {name: room}
+spec:
+  properties:
+    - {name: temperature, schema: double}
+    - {name: place, schema: string}
+  telemetry:
+    - {name: noise, schema: double}
+---
+{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {name: hall}, spec: {interface: room}}
+---
+{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {name: attic}, spec: {interface: room}}
+";
+
+fn room(members: &str) -> String {
+    format!(
+        "apiVersion: gemelli.dev/v1\nkind: Interface\nmetadata: {{name: room}}\nspec:\n{members}"
+    )
+}
+
+#[test]
+fn an_interface_never_takes_values_from_its_twins_in_silence() {
+    let mut world = World::of(ROOM);
+    // Members that hold nothing may change as they like.
+    let unheld = room(
+        "  properties: [{name: temperature, schema: double}, {name: place, schema: boolean}]\n  telemetry: [{name: noise, schema: double}]\n",
+    );
+    assert!(matches!(world.apply(&unheld), Verdict::Answer(_)));
+    world.report("hall", r#"{"temperature": 21.5, "noise": 40}"#);
+    world.report("attic", r#"{"temperature": 7}"#);
+    for (members, reason, pointer) in [
+        (
+            "  properties: [{name: temperature, schema: string}]\n  telemetry: [{name: noise, schema: double}]\n",
+            "temperature",
+            "/spec/properties/0/schema",
+        ),
+        (
+            "  properties: [{name: temperature, schema: integer}]\n  telemetry: [{name: noise, schema: double}]\n",
+            "the new form of member temperature does not accept what 1 twin holds (hall: 21.5)",
+            "/spec/properties/0/schema",
+        ),
+        (
+            "  telemetry: [{name: noise, schema: double}]\n",
+            "member temperature goes while 2 twins hold a value (attic: 7.0)",
+            "/spec",
+        ),
+        (
+            "  properties: [{name: temperature, schema: double}]\n",
+            "member noise goes while 1 twin holds a value (hall: 40.0)",
+            "/spec",
+        ),
+    ] {
+        let before = world.engine.state_hash();
+        let Verdict::Rejected(refused) = world.apply(&room(members)) else {
+            panic!("{members}")
+        };
+        assert_eq!(refused.code, "in-use", "{refused}");
+        assert!(refused.reason.contains(reason), "{refused}");
+        assert_eq!(refused.detail.unwrap().pointer, pointer);
+        assert_eq!(world.engine.state_hash(), before);
+    }
+    for members in [
+        "  properties: [{name: temperature, schema: any}]\n  telemetry: [{name: noise, schema: float}, {name: more, schema: string}]\n",
+        "  properties: [{name: temperature, schema: double}, {name: warm, schema: boolean, derived: {expression: temperature > 20.0}}]\n  telemetry: [{name: noise, schema: double}]\n",
+        "  properties: [{name: temperature, schema: double}]\n  telemetry: [{name: noise, schema: double}]\n",
+    ] {
+        let verdict = world.apply(&room(members));
+        assert!(
+            matches!(verdict, Verdict::Answer(_)),
+            "{members}{verdict:?}"
+        );
+        assert_eq!(world.get("hall", "temperature"), "21.5");
+    }
+    world.check_hashes(100);
+}
+
+#[test]
+fn every_fault_of_expressions_has_its_place() {
+    let mut world = World::of(ROOM);
+    let members = "  properties: [{name: temperature, schema: double}, {name: a, schema: double, derived: {expression: temperatur + 1.0}}, {name: b, schema: double, derived: {expression: 1 +}}]\n";
+    let Verdict::Rejected(refused) = world.apply(&room(members)) else {
+        panic!()
+    };
+    let first = refused.detail.clone().unwrap();
+    assert_eq!((first.kind, &*first.name), ("Interface", "room"));
+    assert_eq!(first.pointer, "/spec/properties/1/derived/expression");
+    let others: Vec<_> = first
+        .others
+        .iter()
+        .map(|o| &*o.detail.as_ref().unwrap().pointer)
+        .collect();
+    assert_eq!(others, ["/spec/properties/2/derived/expression"]);
+}
+
+#[test]
+fn connections_name_what_there_is_and_no_pattern_twice() {
+    let mut world = World::of(ROOM);
+    let connection = |name: &str, topic: &str| {
+        format!(
+            "apiVersion: gemelli.dev/v1\nkind: Connection\nmetadata: {{name: {name}}}\nspec: {{topics: [{{{topic}}}]}}\n"
+        )
+    };
+    for (topic, wanted, pointer, remedy) in [
+        (
+            r#"pattern: "a/{id}", interface: rom, twin: "{id}""#,
+            "unknown-interface",
+            "/spec/topics/0/interface",
+            "did you mean room?",
+        ),
+        (
+            r#"pattern: "a/{id}", interface: room, twin: "{id}", payload: {temprature: payload.t}"#,
+            "unknown-field",
+            "/spec/topics/0/payload/temprature",
+            "did you mean temperature?",
+        ),
+    ] {
+        let Verdict::Rejected(refused) = world.apply(&connection("one", topic)) else {
+            panic!("{topic}")
+        };
+        assert_eq!((refused.code, &*refused.remedy), (wanted, remedy));
+        assert_eq!(refused.detail.unwrap().pointer, pointer);
+    }
+    let good = r#"pattern: "a/{id}", interface: room, twin: "{id}", payload: {temperature: payload.t, timestamp: payload.at}"#;
+    assert!(matches!(
+        world.apply(&connection("one", good)),
+        Verdict::Answer(_)
+    ));
+    let any = r#"pattern: "b/{kind}/{id}", interface: "{kind}", twin: "{id}""#;
+    assert!(matches!(
+        world.apply(&connection("two", any)),
+        Verdict::Answer(_)
+    ));
+    let Verdict::Rejected(refused) =
+        world.apply(&connection("three", &good.replace("{id}", "{key}")))
+    else {
+        panic!()
+    };
+    assert_eq!(refused.code, "already-exists");
+    assert!(refused.reason.contains("connection one"), "{refused}");
+    let changed = good.replace("payload.t,", "payload.temp,");
+    assert!(
+        matches!(
+            world.apply(&connection("one", &changed)),
+            Verdict::Answer(_)
+        ),
+        "its own pattern is no other's"
+    );
+}
+
+const DOORS: &str = "
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {name: room}
+spec:
+  properties: [{name: open, schema: boolean}]
+  relationships: [{name: door, target: room}, {name: gate, target: room}]
+---
+{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {name: here}, spec: {interface: room}}
+---
+{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {name: there}, spec: {interface: room}}
+";
+
+/// The edges that end at a twin, and that a snapshot with them can be loaded.
+fn incoming(world: &World, twin: &str) -> Vec<String> {
+    world.check_hashes(world.log.len() / 2);
+    crate::world::reload(world.limits.clone(), &world.engine);
+    let edges = world.twin(twin).incoming();
+    edges.iter().map(|e| format!("{} {}", e.name, e.id)).collect()
+}
+
+#[test]
+fn an_edge_of_another_name_leaves_nothing_at_its_target() {
+    let named = |name: &str| {
+        let mut edge = edge("here", name, "there");
+        edge.id = "e".into();
+        Command::Relate { edge }
+    };
+    let gone = || Command::Unrelate {
+        source: "here".into(),
+        id: "e".into(),
+    };
+    for (first, second) in [("door", "gate"), ("gate", "door")] {
+        let mut world = World::of(DOORS);
+        world.command(named(first));
+        world.command(named(second));
+        assert_eq!(incoming(&world, "there"), [format!("{second} e")]);
+        world.command(gone());
+        assert_eq!(incoming(&world, "there"), [""; 0]);
+        // The same in one batch, and with the edge deleted in between.
+        world.batch([named(first), named(second)].map(Body::Command).into());
+        assert_eq!(incoming(&world, "there"), [format!("{second} e")]);
+        world.batch([gone(), named(first)].map(Body::Command).into());
+        assert_eq!(incoming(&world, "there"), [format!("{first} e")]);
+        let manifest = format!(
+            "{{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {{name: here}}, spec: {{interface: room, \
+             relationships: [{{id: e, name: {second}, target: there}}]}}}}"
+        );
+        world.apply(&manifest);
+        assert_eq!(incoming(&world, "there"), [format!("{second} e")]);
+        world.command(gone());
+        assert_eq!(incoming(&world, "there"), [""; 0]);
+    }
+}
+
+#[test]
+fn an_edge_that_only_its_target_knows_of_is_left_out_of_a_snapshot() {
+    let mut world = World::of(DOORS);
+    world.relate("here", "door", "there");
+    world.relate("here", "gate", "there");
+    let before = world.engine.view();
+    world.unrelate("here", "door-there");
+    let after = world.engine.view();
+    let mut loaded = gemelli_engine::Engine::new(world.limits.clone());
+    loaded.load_meta(&world.engine.encode_meta()).unwrap();
+    for (id, view) in [("here", &after), ("there", &before)] {
+        let bytes = view.encode_twin(&id.into()).unwrap();
+        loaded.load_twin(&id.into(), &bytes).unwrap();
+    }
+    assert_eq!(loaded.finish_load(), 1);
+    let there = loaded.view().twin("there").unwrap();
+    assert_eq!(there.incoming().len(), 1);
+    assert_eq!(loaded.take_dirty(), ["there".into()]);
 }

@@ -158,7 +158,7 @@ fn property(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Property> {
     if writable && derived.is_some() {
         let message = "a derived property is computed, so it cannot be writable";
         reader.report(
-            "read-only",
+            "computed-member",
             node.at,
             path,
             message,

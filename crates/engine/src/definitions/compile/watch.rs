@@ -33,6 +33,7 @@ pub(super) fn all(drafts: &mut BTreeMap<InterfaceId, Draft>) -> Result<(), Rejec
             ));
         }
     }
+    let mut refusals = Vec::new();
     for (reader, property, aggregate, target) in readers {
         let mut refused = None;
         let mut watched = false;
@@ -61,10 +62,14 @@ pub(super) fn all(drafts: &mut BTreeMap<InterfaceId, Draft>) -> Result<(), Rejec
         }
         // A roll-up over twins of any kind reads those that have what it asks for.
         if let (false, Some(rejection)) = (watched, refused) {
-            return Err(rejection);
+            let rejection = match drafts.get(&reader) {
+                Some(draft) => draft.placed(rejection, &property, "/aggregate"),
+                None => rejection,
+            };
+            refusals.push(rejection);
         }
     }
-    Ok(())
+    Rejection::any_of(refusals)
 }
 
 impl Draft {
