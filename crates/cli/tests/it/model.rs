@@ -39,7 +39,11 @@ fn a_valid_set_is_a_tree_with_counts() {
     let (home, models) = home();
     let ran = home.run(&["model", "check", &models]);
     assert_eq!(ran.code, 0, "{}", ran.err);
-    let rows: Vec<Vec<&str>> = ran.out.lines().map(|l| l.split_whitespace().collect()).collect();
+    let rows: Vec<Vec<&str>> = ran
+        .out
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
     assert_eq!(rows[1], ["dtmi:test:lamp;1", "1", "1", "0", "1", "0"]);
     assert_eq!(rows[2], ["dtmi:test:smartLamp;1", "1", "1", "1", "1", "0"]);
     assert!(ran.out.contains("\n  dtmi:test:smartLamp;1"), "{}", ran.out);
@@ -49,7 +53,12 @@ fn a_valid_set_is_a_tree_with_counts() {
 #[test]
 fn every_error_is_told_with_its_place() {
     let (home, models) = home();
-    home.file("models/bad.json", &SMART.replace("smartLamp", "bad").replace("integer", "intger"));
+    home.file(
+        "models/bad.json",
+        &SMART
+            .replace("smartLamp", "bad")
+            .replace("integer", "intger"),
+    );
     home.file("models/worse.json", "{\n  \"@id\": [1,,2]\n}\n");
     let ran = home.run(&["model", "check", &models]);
     assert_eq!(ran.code, 5, "{}{}", ran.out, ran.err);
@@ -73,21 +82,41 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(home.run(&["model", "check", "/nowhere"]).code, 4);
     let empty = home.path.join("empty");
     std::fs::create_dir(&empty).unwrap();
-    assert_eq!(home.run(&["model", "check", &empty.display().to_string()]).code, 4);
-    assert_eq!(home.run(&["model", "show", "dtmi:test:gone;1", &models]).code, 4);
+    assert_eq!(
+        home.run(&["model", "check", &empty.display().to_string()])
+            .code,
+        4
+    );
+    assert_eq!(
+        home.run(&["model", "show", "dtmi:test:gone;1", &models])
+            .code,
+        4
+    );
 }
 
 #[test]
 fn an_interface_is_shown_with_what_it_inherits() {
     let (home, models) = home();
-    let ran = home.run(&["model", "show", "dtmi:test:smartLamp;1", &models, "-o", "json"]);
+    let ran = home.run(&[
+        "model",
+        "show",
+        "dtmi:test:smartLamp;1",
+        &models,
+        "-o",
+        "json",
+    ]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let rows: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     let shown: Vec<String> = rows
         .as_array()
         .unwrap()
         .iter()
-        .map(|row| format!("{} {} {} {}", row["name"], row["kind"], row["schema"], row["from"]))
+        .map(|row| {
+            format!(
+                "{} {} {} {}",
+                row["name"], row["kind"], row["schema"], row["from"]
+            )
+        })
         .map(|row| row.replace('"', ""))
         .collect();
     assert_eq!(
@@ -106,8 +135,16 @@ fn a_set_is_drawn_in_two_languages() {
     let (home, models) = home();
     let dot = home.run(&["model", "graph", &models]);
     assert_eq!(dot.code, 0, "{}", dot.err);
-    assert!(dot.out.contains("\"dtmi:test:lamp;1\" [label=\"Lamp\"];"), "{}", dot.out);
-    assert!(dot.out.contains("[label=\"extends\", arrowhead=empty]"), "{}", dot.out);
+    assert!(
+        dot.out.contains("\"dtmi:test:lamp;1\" [label=\"Lamp\"];"),
+        "{}",
+        dot.out
+    );
+    assert!(
+        dot.out.contains("[label=\"extends\", arrowhead=empty]"),
+        "{}",
+        dot.out
+    );
     let mermaid = home.run(&["model", "graph", &models, "--to", "mermaid"]);
     assert!(mermaid.out.starts_with("flowchart LR\n"), "{}", mermaid.out);
     assert!(mermaid.out.contains("-->|\"near\"|"), "{}", mermaid.out);
@@ -124,11 +161,23 @@ fn cases_get_verdicts_in_their_order() {
     let cases = home.file("cases.jsonl", &format!("{case}\n{bad}\n"));
     let ran = home.run(&["model", "verdict", &cases]);
     assert_eq!(ran.code, 0, "{}", ran.err);
-    let lines: Vec<serde_json::Value> =
-        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((&lines[0]["name"], &lines[1]["name"]), (&"a".into(), &"b".into()));
-    assert_eq!((&lines[0]["valid"], &lines[1]["valid"]), (&true.into(), &false.into()));
-    assert_eq!(lines[0]["instances"], serde_json::json!(["conforms", "throws"]));
+    let lines: Vec<serde_json::Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[0]["name"], &lines[1]["name"]),
+        (&"a".into(), &"b".into())
+    );
+    assert_eq!(
+        (&lines[0]["valid"], &lines[1]["valid"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(
+        lines[0]["instances"],
+        serde_json::json!(["conforms", "throws"])
+    );
     let broken = home.file("broken.jsonl", "{}\n");
     assert_eq!(home.run(&["model", "verdict", &broken]).code, 5);
 }
@@ -141,7 +190,13 @@ fn the_smart_city_ontology_is_one_valid_set() {
         return;
     }
     let home = Home::new();
-    let ran = home.run(&["model", "check", &ontology.display().to_string(), "-o", "name"]);
+    let ran = home.run(&[
+        "model",
+        "check",
+        &ontology.display().to_string(),
+        "-o",
+        "name",
+    ]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(ran.out.lines().count(), 63, "{}", ran.out);
 }

@@ -54,7 +54,9 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<File>) -> Result<(), Failur
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        let kind = entry.file_type().map_err(|error| unreadable(&path, &error))?;
+        let kind = entry
+            .file_type()
+            .map_err(|error| unreadable(&path, &error))?;
         if kind.is_dir() {
             walk(&path, depth + 1, files)?;
         } else if kind.is_file() && path.extension().is_some_and(|ending| ending == "json") {

@@ -70,7 +70,11 @@ fn target(element: &Element, property: &str) -> Option<String> {
 
 /// The name to show for an Interface: English if there is one, else any, else its identifier.
 fn label(interface: &Element) -> String {
-    let shown = match interface.properties.get("displayName").and_then(|all| all.first()) {
+    let shown = match interface
+        .properties
+        .get("displayName")
+        .and_then(|all| all.first())
+    {
         Some(Value::Texts(texts)) => texts.get("en").or_else(|| texts.values().next()),
         Some(Value::Text(text)) => Some(text),
         _ => None,

@@ -43,7 +43,11 @@ impl Picture {
             let _ = writeln!(text, "  {} [label={}];", quoted(id), quoted(label));
         }
         let boxes = self.numbers();
-        for arrow in self.arrows.iter().filter(|a| boxes.contains_key(a.to.as_str())) {
+        for arrow in self
+            .arrows
+            .iter()
+            .filter(|a| boxes.contains_key(a.to.as_str()))
+        {
             let style = match arrow.line {
                 Line::Inherits => "arrowhead=empty",
                 Line::Holds => "arrowtail=diamond, dir=both",

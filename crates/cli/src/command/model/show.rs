@@ -75,7 +75,10 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
         ));
     }
     let contents = model.contents(&args.id);
-    let rows: Vec<Json> = contents.values().map(|content| row(&model, content)).collect();
+    let rows: Vec<Json> = contents
+        .values()
+        .map(|content| row(&model, content))
+        .collect();
     output::list(format, &SHEET, &rows)
 }
 

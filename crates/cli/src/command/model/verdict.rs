@@ -32,11 +32,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
         if line.trim().is_empty() {
             continue;
         }
-        let verdict = verdict::line(line).map_err(|fault| {
-            let remedy = "put one case in each line; `gemelli model verdict --help` lists its fields";
-            Failure::new(Exit::Refused, "malformed-json", fault.to_string(), remedy)
-                .at(Place::at(&file, &text, at + 1, 1))
-        })?;
+        let verdict =
+            verdict::line(line).map_err(|fault| {
+                let remedy =
+                    "put one case in each line; `gemelli model verdict --help` lists its fields";
+                Failure::new(Exit::Refused, "malformed-json", fault.to_string(), remedy)
+                    .at(Place::at(&file, &text, at + 1, 1))
+            })?;
         verdicts.push_str(&verdict);
         verdicts.push('\n');
     }
