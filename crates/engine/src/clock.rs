@@ -29,16 +29,18 @@ pub(crate) struct Observed {
 
 impl EventClock {
     /// Takes a device's time into account.
-    pub(crate) fn observe(&mut self, time_ms: i64, twin: u64, jump_ms: i64) -> Observed {
-        let Some(now) = self.now_ms else {
-            self.now_ms = Some(time_ms);
-            return Observed {
-                time_ms,
-                wild: false,
-            };
-        };
+    pub(crate) fn observe(
+        &mut self,
+        time_ms: i64,
+        twin: u64,
+        jump_ms: i64,
+        accepted_ms: i64,
+    ) -> Observed {
+        // The first time may lie in any past, that of a data set too; ahead of acceptance it is
+        // judged like any later one.
+        let now = self.now_ms.unwrap_or(accepted_ms);
         if time_ms <= now.saturating_add(jump_ms) {
-            self.now_ms = Some(now.max(time_ms));
+            self.now_ms = Some(self.now_ms.map_or(time_ms, |now| now.max(time_ms)));
             self.ahead = None;
             return Observed {
                 time_ms,
@@ -78,17 +80,17 @@ mod tests {
     #[test]
     fn one_wild_device_does_not_move_the_clock() {
         let mut clock = EventClock::default();
-        clock.observe(1_000 * HOUR, 1, 48 * HOUR);
+        clock.observe(1_000 * HOUR, 1, 48 * HOUR, 1_000 * HOUR);
         for n in 0..10 * i64::from(INSISTENCE) {
             // The wild one insists, but others report in between.
             assert_eq!(
-                clock.observe(9_000 * HOUR, 2, 48 * HOUR),
+                clock.observe(9_000 * HOUR, 2, 48 * HOUR, 1_000 * HOUR),
                 Observed {
                     time_ms: (1_000 + (n > 0) as i64) * HOUR,
                     wild: true
                 }
             );
-            assert!(!clock.observe(1_001 * HOUR, 1, 48 * HOUR).wild);
+            assert!(!clock.observe(1_001 * HOUR, 1, 48 * HOUR, 1_000 * HOUR).wild);
         }
         assert_eq!(clock.now_ms, Some(1_001 * HOUR));
     }
@@ -96,10 +98,10 @@ mod tests {
     #[test]
     fn a_gap_in_the_data_is_believed_from_the_second_twin_on() {
         let mut clock = EventClock::default();
-        clock.observe(1_000 * HOUR, 1, 48 * HOUR);
-        assert!(clock.observe(2_000 * HOUR, 1, 48 * HOUR).wild);
+        clock.observe(1_000 * HOUR, 1, 48 * HOUR, 1_000 * HOUR);
+        assert!(clock.observe(2_000 * HOUR, 1, 48 * HOUR, 1_000 * HOUR).wild);
         assert_eq!(
-            clock.observe(2_001 * HOUR, 2, 48 * HOUR),
+            clock.observe(2_001 * HOUR, 2, 48 * HOUR, 1_000 * HOUR),
             Observed {
                 time_ms: 2_001 * HOUR,
                 wild: false
@@ -111,23 +113,53 @@ mod tests {
     #[test]
     fn a_lone_device_is_believed_when_it_insists() {
         let mut clock = EventClock::default();
-        clock.observe(1_000 * HOUR, 1, 48 * HOUR);
-        let wild = (0..2 * i64::from(INSISTENCE))
-            .filter(|n| clock.observe(2_000 * HOUR + n, 1, 48 * HOUR).wild);
+        clock.observe(1_000 * HOUR, 1, 48 * HOUR, 1_000 * HOUR);
+        let wild = (0..2 * i64::from(INSISTENCE)).filter(|n| {
+            clock
+                .observe(2_000 * HOUR + n, 1, 48 * HOUR, 1_000 * HOUR)
+                .wild
+        });
         assert_eq!(wild.count(), INSISTENCE as usize - 1);
     }
 
     #[test]
     fn it_never_falls() {
         let mut clock = EventClock::default();
-        clock.observe(1_000 * HOUR, 1, 48 * HOUR);
+        clock.observe(1_000 * HOUR, 1, 48 * HOUR, 1_000 * HOUR);
         assert_eq!(
-            clock.observe(HOUR, 2, 48 * HOUR),
+            clock.observe(HOUR, 2, 48 * HOUR, 1_000 * HOUR),
             Observed {
                 time_ms: HOUR,
                 wild: false
             }
         );
         assert_eq!(clock.now_ms, Some(1_000 * HOUR));
+    }
+
+    #[test]
+    fn the_first_time_is_judged_by_acceptance() {
+        // From a device whose clock is wrong: the clock does not begin by it.
+        let mut clock = EventClock::default();
+        let wild = clock.observe(9_000 * HOUR, 1, 48 * HOUR, 1_000 * HOUR);
+        assert_eq!((wild.wild, wild.time_ms), (true, 1_000 * HOUR));
+        assert_eq!(clock.now_ms, None);
+        assert!(!clock.observe(999 * HOUR, 2, 48 * HOUR, 1_001 * HOUR).wild);
+        assert_eq!(clock.now_ms, Some(999 * HOUR));
+        // A simulated city lives in a past or a future of its own.
+        let mut past = EventClock::default();
+        assert!(!past.observe(HOUR, 1, 48 * HOUR, 1_000 * HOUR).wild);
+        assert_eq!(past.now_ms, Some(HOUR));
+        let mut future = EventClock::default();
+        assert!(
+            future
+                .observe(9_000 * HOUR, 1, 48 * HOUR, 1_000 * HOUR)
+                .wild
+        );
+        assert!(
+            !future
+                .observe(9_000 * HOUR, 2, 48 * HOUR, 1_000 * HOUR)
+                .wild
+        );
+        assert_eq!(future.now_ms, Some(9_000 * HOUR));
     }
 }

@@ -121,9 +121,7 @@ fn said(engine: &mut Engine, record: &Record, command: &Command) {
     let key = match command {
         Command::Put { twin, .. } | Command::Patch { twin, .. } => Key::Twin(twin.clone()),
         Command::Relate { edge } => Key::Edge(edge.source.clone(), edge.id.clone()),
-        Command::Incoming { edge, .. } => {
-            Key::Incoming(edge.target.clone(), edge.source.clone(), edge.id.clone())
-        }
+        Command::Incoming { edge, .. } => Key::incoming(edge),
         Command::Defined { .. } => Key::Defined(record.position.partition),
         _ => return,
     };

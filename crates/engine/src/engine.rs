@@ -67,6 +67,36 @@ pub struct Emission {
     pub cause_seq: Option<Seq>,
 }
 
+impl Emission {
+    /// What its record takes, about, bytes.
+    pub fn bytes(&self) -> usize {
+        /// Ids, names and times.
+        const REST: usize = 64;
+        REST + match &self.body {
+            Body::Event(event) => event.payload.len(),
+            Body::Contribution(contribution) => size(&contribution.value),
+            Body::Derived(derived) => derived.values.iter().map(|(_, v)| 16 + size(v)).sum(),
+            Body::DeadLetter(letter) => letter.payload.len() + letter.reason.len(),
+            // Commands are bounded by the input that asks for them.
+            Body::Command(_)
+            | Body::Message(_)
+            | Body::Presence(_)
+            | Body::Session(_)
+            | Body::Timer(_) => 0,
+        }
+    }
+}
+
+/// What a value takes, about, bytes.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Array(values) => values.iter().map(|v| 2 + size(v)).sum(),
+        Value::Object(fields) => fields.iter().map(|(n, v)| 2 + n.len() + size(v)).sum(),
+        _ => 8,
+    }
+}
+
 /// What happened that is no record, counted since the start. Not part of the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

@@ -235,9 +235,12 @@ impl crate::engine::Side {
         } else {
             let time_ms = match event.time_ms.filter(|ms| *ms >= EARLIEST_MS) {
                 Some(ms) => {
-                    let seen =
-                        self.clock
-                            .observe(ms, mark(twin.id.as_str()), self.limits.clock_jump_ms);
+                    let seen = self.clock.observe(
+                        ms,
+                        mark(twin.id.as_str()),
+                        self.limits.clock_jump_ms,
+                        record.accepted_ms,
+                    );
                     self.counters.wild_times += u64::from(seen.wild);
                     seen.time_ms
                 }

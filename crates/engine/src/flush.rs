@@ -10,14 +10,14 @@ use crate::{
     definitions::Watch,
     derive,
     expr::Scope,
-    outbox::{Contributor, Key},
+    outbox::{Contributor, Key, Outbox, TOGETHER},
     state::State,
     twin::{NEVER, Outgoing, Share, ShareKey, Twin},
 };
 use bytes::Bytes;
 use gemelli_event::{
     Body, Category, Partition, Position, Seq,
-    record::{CommandName, Contribution, Derived, Event},
+    record::{CommandName, Contribution, DeadLetter, Derived, Event},
 };
 use gemelli_model::{
     TwinId, Value,
@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 impl Engine {
     /// End of a wave, live only: the records that the steps since the last flush make necessary, to
-    /// be stepped next, in this order. About [`crate::Limits::fan_out`] at most; the rest comes with
-    /// the next flush. Empty when nothing follows any more.
+    /// be stepped next, in this order. At most [`crate::Limits::fan_out`] contributions, more only if
+    /// a single edge carries more; the rest comes with the next flush. Empty when nothing follows any more.
     pub fn flush(&mut self, out: &mut Vec<Emission>) {
         let start = out.len();
         self.flush_commands(start, out);
@@ -37,6 +37,27 @@ impl Engine {
         }
         if out.len() == start && self.side.outbox.contributors.is_empty() {
             self.flush_emits(start, out);
+        }
+    }
+
+    /// The commands among them alone, live only: what an apply or an edge makes necessary, to be
+    /// stepped before anything else is. About [`crate::Limits::fan_out`] at most.
+    pub fn follow(&mut self, out: &mut Vec<Emission>) {
+        if !self.side.outbox.commands.is_empty() {
+            self.flush_commands(out.len(), out);
+        }
+    }
+
+    /// Whether nothing is left to be emitted.
+    pub fn at_rest(&self) -> bool {
+        self.side.outbox.is_empty()
+    }
+
+    /// End of a frame after which the live engine was at rest, on replay only: whatever the steps
+    /// left in the outbox turned out to need no record.
+    pub fn rest(&mut self) {
+        if !self.at_rest() {
+            self.side.outbox = Outbox::default();
         }
     }
 
@@ -69,23 +90,27 @@ impl Engine {
     }
 
     fn flush_contributions(&mut self, start: usize, out: &mut Vec<Emission>) {
-        let Self { state, side } = self;
-        let fan_out = side.limits.fan_out;
-        while out.len() - start < fan_out {
-            let Some(((source, id), cause)) = side.outbox.edges.pop_first() else {
-                break;
-            };
-            contribute_along(state, &source, &id, cause, out);
-        }
-        if !side.outbox.edges.is_empty() {
+        if !self.flush_edges(start, out) {
             return;
         }
+        let Self { state, side } = self;
+        let most = start.saturating_add(side.limits.fan_out);
+        let most_bytes = side.limits.flush_bytes;
+        let mut bytes = bytes_of(out, start);
         let mut waiting = side.outbox.contributors.take();
-        while out.len() - start < fan_out {
+        let mut spilled = false;
+        while out.len() < most && bytes < most_bytes && !spilled {
             let Some(contributor) = waiting.next() else {
                 return;
             };
+            let before = out.len();
             contribute(state, &contributor, out);
+            bytes += bytes_of(out, before);
+            if out.len() > most || (bytes > most_bytes && out.len() - before > TOGETHER) {
+                out.truncate(before);
+                spilled = true;
+                side.outbox.spill(state, &contributor);
+            }
         }
         for Contributor {
             twin,
@@ -103,10 +128,37 @@ impl Engine {
                     .contribute(Arc::make_mut(shared), watches, stamp, cause);
             }
         }
+        if spilled {
+            self.flush_edges(start, out);
+        }
+    }
+
+    /// Contributions along the edges that wait; false if some wait still.
+    fn flush_edges(&mut self, start: usize, out: &mut Vec<Emission>) -> bool {
+        let Self { state, side } = self;
+        let most = start.saturating_add(side.limits.fan_out);
+        let mut bytes = 0;
+        while out.len() < most && bytes < side.limits.flush_bytes {
+            let Some((edge, cause)) = side.outbox.edges.pop_first() else {
+                return true;
+            };
+            let before = out.len();
+            contribute_along(state, &edge.0, &edge.1, cause, out);
+            bytes += bytes_of(out, before);
+            // What one edge carries goes together, alone if it must.
+            if out.len() > most && before > start {
+                out.truncate(before);
+                side.outbox.edges.insert(edge, cause);
+                return false;
+            }
+        }
+        side.outbox.edges.is_empty()
     }
 
     fn flush_emits(&mut self, start: usize, out: &mut Vec<Emission>) {
-        while out.len() - start < self.side.limits.fan_out {
+        let most = self.side.limits.flush_bytes;
+        let mut bytes = 0;
+        while out.len() - start < self.side.limits.fan_out && bytes < most {
             let Some(((id, slot), emit)) = self.side.outbox.emits.pop_first() else {
                 return;
             };
@@ -117,17 +169,26 @@ impl Engine {
             if *value == emit.before || value.is_null() {
                 continue;
             }
+            let from = out.len();
             emit_events(&self.state, twin, slot, emit.stamp, emit.cause, out);
+            bytes += bounded(out, from, most, &id);
         }
     }
 
     /// After the last wave, live only: one `Body::Derived` per twin whose derived values are others
-    /// than before the batch, to be logged.
+    /// than before the batch, to be logged. About [`crate::Limits::flush_bytes`] at most; the rest
+    /// comes after the next batch.
     pub fn settle(&mut self, out: &mut Vec<Emission>) {
-        for mut settle in self.side.outbox.settles.take() {
+        let Self { state, side } = self;
+        let mut waiting = side.outbox.settles.take();
+        let mut bytes = 0;
+        while bytes < side.limits.flush_bytes {
+            let Some(mut settle) = waiting.next() else {
+                return;
+            };
             settle.more.push(settle.before);
             settle.more.sort_unstable_by_key(|(slot, _)| *slot);
-            let Some(twin) = self.state.get(settle.twin.as_str()) else {
+            let Some(twin) = state.get(settle.twin.as_str()) else {
                 continue;
             };
             let changed = settle.more.iter().filter_map(|(slot, before)| {
@@ -139,12 +200,16 @@ impl Engine {
             if values.is_empty() {
                 continue;
             }
+            let written = settle.more.iter().filter_map(|(slot, _)| {
+                let time_ms = twin.cells.get(usize::from(*slot))?.time_ms;
+                (time_ms != NEVER).then_some(time_ms)
+            });
             let time_ms = match twin.clock_ms {
                 NEVER => twin.accepted_ms,
                 _ if !twin.interface.event_time() => twin.accepted_ms,
-                clock_ms => clock_ms,
+                clock_ms => written.max().map_or(clock_ms, |ms| ms.max(clock_ms)),
             };
-            out.push(Emission {
+            let emission = Emission {
                 partition: Partition::of(twin.id.as_str()),
                 body: Body::Derived(Derived {
                     twin: twin.id.clone(),
@@ -153,9 +218,62 @@ impl Engine {
                     values,
                 }),
                 cause_seq: Some(settle.cause),
-            });
+            };
+            bytes += emission.bytes();
+            out.push(emission);
+        }
+        for mut settle in waiting {
+            let Some(shared) = state.get_mut(None, settle.twin.as_str()) else {
+                continue;
+            };
+            settle.more.push(settle.before);
+            for (slot, before) in settle.more {
+                side.outbox
+                    .settle(Arc::make_mut(shared), slot, &before, settle.cause);
+            }
         }
     }
+}
+
+/// What the emissions from this place on take, about, bytes.
+fn bytes_of(out: &[Emission], from: usize) -> usize {
+    let sent = out.get(from..).unwrap_or_default();
+    sent.iter().map(Emission::bytes).sum()
+}
+
+/// The events that a twin's change necessary, from this place on, takes this many bytes. More than `most`
+/// is not sent: a dead letter stands in its place.
+fn bounded(out: &mut Vec<Emission>, from: usize, most: usize, twin: &TwinId) -> usize {
+    let bytes = bytes_of(out, from);
+    let sent = out.get(from..).unwrap_or_default();
+    let (Some(first), true) = (sent.first(), bytes > most) else {
+        return bytes;
+    };
+    let payload = match &first.body {
+        Body::Event(event) => event.payload.clone(),
+        _ => Bytes::new(),
+    };
+    let origin = format!("emit/{twin}");
+    let reason = format!(
+        "a change of twin {twin} would send {} events of {bytes} bytes together, more than {most}: \
+         nothing of it was sent, give it fewer relationships or a shorter value",
+        sent.len()
+    );
+    let letter = Emission {
+        partition: Partition::of(&origin),
+        cause_seq: first.cause_seq,
+        body: Body::DeadLetter(DeadLetter {
+            code: "limit-reached".into(),
+            reason: reason.into(),
+            origin: origin.into(),
+            payload,
+            dropped: 0,
+        }),
+    };
+    let bytes = letter.bytes();
+    out.truncate(from);
+    out.push(letter);
+    bytes
 }
 
 /// Contributions of a twin whose members changed.

@@ -5,6 +5,10 @@
 pub struct Limits {
     /// Most emissions of one [`crate::Engine::flush`]; the rest comes with the next one.
     pub fan_out: usize,
+    /// Most bytes, about, of one [`crate::Engine::flush`] or [`crate::Engine::settle`]; the rest comes
+    /// with the next one. What one change of one twin would send beyond it is not sent: a dead letter
+    /// (`limit-reached`) says so.
+    pub flush_bytes: usize,
     /// Deepest chain of roll-ups over twins; past it a value becomes absent, counted as a cycle.
     pub depth: u8,
     /// Event ids remembered per source and twin; an id older than these is taken as new.
@@ -23,6 +27,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             fan_out: 10_000,
+            flush_bytes: 16 << 20,
             depth: 16,
             dedup_window: 32,
             dedup_sources: 16,

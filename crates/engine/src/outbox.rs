@@ -5,10 +5,16 @@
 //! Live, [`crate::Engine::flush`] has taken it out before; after a crash in between, what is left is
 //! emitted by the first flush.
 
-use crate::twin::Twin;
-use gemelli_event::{Partition, Position, Seq, record::Command};
+use crate::{state::State, twin::Twin};
+use gemelli_event::{
+    Partition, Position, Seq,
+    record::{Command, Edge},
+};
 use gemelli_model::{TwinId, Value};
 use std::{collections::BTreeMap, sync::Arc};
+
+/// Edges up to which all contributions of a twin surely come in one flush.
+pub(crate) const TOGETHER: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -30,8 +36,22 @@ pub(crate) enum Key {
     Defined(Partition),
     Twin(TwinId),
     Edge(TwinId, Arc<str>),
-    /// Target, source, id.
-    Incoming(TwinId, TwinId, Arc<str>),
+    /// Target, source, id, and the relationship's name: under another name an edge is noted apart.
+    Incoming(TwinId, TwinId, Arc<str>, Arc<str>),
+}
+
+impl Key {
+    /// The key of what an edge's target is to be told.
+    pub(crate) fn incoming(edge: &Edge) -> Self {
+        let Edge {
+            id,
+            name,
+            source,
+            target,
+            ..
+        } = edge;
+        Self::Incoming(target.clone(), source.clone(), id.clone(), name.clone())
+    }
 }
 
 /// A twin whose contributions changed.
@@ -173,6 +193,21 @@ impl<T: Owned> Listed<T> {
 }
 
 impl Outbox {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self {
+            commands,
+            contributors,
+            edges,
+            emits,
+            settles,
+        } = self;
+        commands.is_empty()
+            && contributors.is_empty()
+            && edges.is_empty()
+            && emits.is_empty()
+            && settles.is_empty()
+    }
+
     /// Notes that a twin's contributions to these watches changed.
     pub(crate) fn contribute(
         &mut self,
@@ -215,6 +250,30 @@ impl Outbox {
         }
     }
 
+    /// Has a contributor with too many readers for one flush contribute edge by edge.
+    pub(crate) fn spill(&mut self, state: &State, contributor: &Contributor) {
+        let Some(twin) = state.get(contributor.twin.as_str()) else {
+            return;
+        };
+        let out = twin.out().map(|(id, _)| (twin.id.clone(), id.clone()));
+        let incoming = twin.incoming().map(|e| (e.source.clone(), e.id.clone()));
+        for edge in out.chain(incoming) {
+            self.edges.insert(edge, contributor.cause);
+        }
+    }
+
+    /// A contribution is in the log. One that follows from the contributor's last change says that
+    /// its others are there too, unless it has so many readers that they may come in several frames.
+    pub(crate) fn contributed(&mut self, twin: &Twin, stamp: u64, fan_out: usize) {
+        let links = twin.links.as_deref();
+        let readers = links.map_or(0, |l| l.out.len() + l.incoming.len());
+        if readers <= TOGETHER.min(fan_out) {
+            let place = twin.noted.contributes;
+            self.contributors
+                .clear(&twin.id, place, |entry| entry.stamp <= stamp);
+        }
+    }
+
     /// Queues a command.
     pub(crate) fn command(&mut self, key: Key, command: Command, cause: Seq) {
         self.commands.insert(key, (command, cause));
@@ -233,7 +292,7 @@ impl Outbox {
 
     /// Whether an edge to this twin waits to be noted there.
     pub(crate) fn reserves(&self, target: &TwinId) -> bool {
-        let first = Key::Incoming(target.clone(), "".into(), "".into());
+        let first = Key::Incoming(target.clone(), "".into(), "".into(), "".into());
         self.commands
             .range(first..)
             .take_while(|(key, _)| matches!(key, Key::Incoming(t, ..) if t == target))

@@ -9,7 +9,7 @@ use crate::{
     aggregate::Tally,
     derive::Change,
     engine::Side,
-    twin::{Incoming, Share, ShareKey, Shares, Twin},
+    twin::{Incoming, NEVER, Share, ShareKey, Shares, Twin},
 };
 use gemelli_event::{
     Record, Seq,
@@ -32,12 +32,10 @@ impl Engine {
         let mut depth = 0;
         if let Some(from) = self.state.get(contribution.from.as_str()) {
             depth = from.depth.saturating_add(1);
-            let stamp = contribution.stamp.offset;
-            let place = from.noted.contributes;
+            let fan_out = self.side.limits.fan_out;
             self.side
                 .outbox
-                .contributors
-                .clear(&from.id, place, |entry| entry.stamp <= stamp);
+                .contributed(from, contribution.stamp.offset, fan_out);
         }
         if !self.side.outbox.edges.is_empty() {
             self.side.outbox.edges.remove(&contribution.edge);
@@ -66,9 +64,13 @@ impl Engine {
             side.counters.late_contributions += 1;
             return Verdict::Accepted;
         }
-        let at = side.moment(seq, record, twin);
-        // Before the first device time, event time has not begun: acceptance must not stand in for it.
-        if !interface.event_time() || side.clock.now_ms.is_some() {
+        let mut at = side.moment(seq, record, twin);
+        if interface.event_time() && twin.report_ms != NEVER {
+            // Its own reports do not date what others contribute, nor the other way round.
+            let now_ms = side.clock.now_ms.unwrap_or(record.accepted_ms);
+            at.now_ms = at.now_ms.max(now_ms);
+        } else if !interface.event_time() || side.clock.now_ms.is_some() {
+            // Before the first device time, event time has not begun: acceptance must not stand in for it.
             twin.clock_ms = twin.clock_ms.max(at.now_ms);
         }
         let mut change = Change { twin, side, at };

@@ -9,13 +9,14 @@ mod meta;
 use crate::{
     Damaged, Definitions, Engine, Lifecycle,
     marks::{Marks, Window},
+    outbox::Key,
     packed::Packed,
     rollup, timers,
     twin::{Cell, Incoming, Links, NEVER, Outgoing, Share, ShareKey, Twin},
 };
 use bytes::{Reader, Writer};
 use gemelli_event::Partition;
-use gemelli_model::{TwinId, Value};
+use gemelli_model::{TwinId, Value, interface::Direction};
 use std::sync::Arc;
 
 /// Version of the bytes of an entry.
@@ -275,11 +276,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Last step of loading: timers and indexes.
-    ///
-    /// # Errors
-    /// The entries do not fit each other: an edge is noted at one end only.
-    pub fn finish_load(&mut self) -> Result<(), Damaged> {
+    /// Last step of loading: timers and indexes. An edge that is noted at its target only is left
+    /// out: the answer is how many were.
+    pub fn finish_load(&mut self) -> usize {
+        let halves = self.drop_halves();
         let Self { state, side } = self;
         side.timers = timers::Timers::default();
         side.tallies.clear();
@@ -301,29 +301,6 @@ impl Engine {
                     waiting.insert((id.clone(), edge_id.clone()));
                 }
             }
-            for edge in twin.incoming() {
-                let there = state
-                    .get(edge.source.as_str())
-                    .is_some_and(|s| s.edge(&edge.id).is_some());
-                let going = side
-                    .outbox
-                    .commands
-                    .contains_key(&crate::outbox::Key::Incoming(
-                        id.clone(),
-                        edge.source.clone(),
-                        edge.id.clone(),
-                    ));
-                if !there && !going {
-                    let why = format!(
-                        "the relationship {} from {} is noted at its target only",
-                        edge.id, edge.source
-                    );
-                    return Err(Damaged::Broken {
-                        what: id.to_string(),
-                        why,
-                    });
-                }
-            }
         }
         for (id, watches, stamp, cause) in contributors.drain(..) {
             if let Some(shared) = state.get_mut(None, id.as_str()) {
@@ -335,7 +312,57 @@ impl Engine {
                     .contribute(Arc::make_mut(shared), watches, stamp, cause);
             }
         }
-        Ok(())
+        halves
+    }
+
+    /// Takes edges away that only their targets know of, with what came by them.
+    fn drop_halves(&mut self) -> usize {
+        let Self { state, side } = self;
+        let mut halves: Vec<(TwinId, Incoming)> = Vec::new();
+        for id in state.ids() {
+            let edges = state
+                .get(id.as_str())
+                .into_iter()
+                .flat_map(|t| t.incoming());
+            let half = |edge: &&Incoming| {
+                let there = state
+                    .get(edge.source.as_str())
+                    .and_then(|source| source.edge(&edge.id))
+                    .is_some_and(|e| e.name == edge.name && e.target == *id);
+                // One that is about to go is in good order.
+                let going = || {
+                    let Incoming { name, source, id: e } = edge;
+                    let key = Key::Incoming(id.clone(), source.clone(), e.clone(), name.clone());
+                    side.outbox.commands.contains_key(&key)
+                };
+                !there && !going()
+            };
+            halves.extend(edges.filter(half).map(|edge| (id.clone(), edge.clone())));
+        }
+        for (id, edge) in &halves {
+            let Some(shared) = state.get_mut(None, id.as_str()) else {
+                continue;
+            };
+            let twin = Arc::make_mut(shared);
+            twin.links_mut().incoming.remove(edge);
+            twin.trim_links();
+            let interface = twin.interface.clone();
+            let rollups = interface.rollups().iter();
+            for (place, aggregate) in rollups.filter_map(|slot| interface.rollup(*slot)) {
+                let shares = twin.shares.as_mut().map(Arc::make_mut);
+                if aggregate.direction == Direction::Incoming
+                    && aggregate.over.eq_ignore_ascii_case(&edge.name)
+                    && let Some(shares) = shares.and_then(|all| all.get_mut(usize::from(place)))
+                {
+                    shares.remove(&ShareKey {
+                        from: edge.source.clone(),
+                        edge: edge.id.clone(),
+                    });
+                }
+            }
+            side.note_dirty(twin);
+        }
+        halves.len()
     }
 
     /// A hash of the whole state: equal for equal records, however they were folded. What is still

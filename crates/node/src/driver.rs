@@ -12,6 +12,7 @@ use crate::{
     depth,
     letters::Allowance,
     metrics::Metrics,
+    pace::Pace,
     presence::Clients,
 };
 use gemelli_engine::{Emission, Engine, Rejection, Verdict, View};
@@ -27,6 +28,13 @@ pub const DUE_LIMIT: usize = 4_096;
 
 /// The version of the engine that is written into frames.
 pub const ENGINE_VERSION: u16 = 1;
+
+/// Mark beside the engine's version in a frame after which something was left to be emitted.
+pub const UNFINISHED: u16 = 1 << 15;
+
+/// About so many bytes of records end a frame: what follows from them comes with the next one. Far
+/// below what a frame can hold, as one more flush and the final values still join it.
+pub const FRAME_BYTES: usize = 64 << 20;
 
 /// Where the log ends: what the driver goes on from.
 #[derive(Clone, Debug)]
@@ -66,6 +74,7 @@ pub struct Driver {
     tail: Tail,
     allowance: Allowance,
     clients: Clients,
+    pace: Pace,
     waves: usize,
     metrics: Arc<Metrics>,
     emitted: Vec<Emission>,
@@ -82,6 +91,8 @@ pub struct Frame {
     pub definitions: u64,
     /// The records, inputs and emissions in the order of stepping.
     pub records: Vec<Record>,
+    /// Nothing was left to be emitted after it.
+    pub finished: bool,
 }
 
 impl Frame {
@@ -106,7 +117,7 @@ pub struct Batch {
     pub upto: u64,
     /// The state after the batch.
     pub view: View,
-    /// There is more to do at once: emissions past the last wave, or timers past their limit.
+    /// There is more to do at once: emissions past a limit, or timers past theirs.
     pub more: bool,
 }
 
@@ -134,6 +145,7 @@ impl Driver {
             tail,
             allowance,
             clients: Clients::default(),
+            pace: Pace::default(),
             waves,
             metrics,
             emitted: Vec::new(),
@@ -162,37 +174,43 @@ impl Driver {
 
     /// When there is something to do without input, milliseconds since 1970.
     pub fn next_due_ms(&self, now_ms: i64) -> Option<i64> {
-        let timers = self.engine.next_due_ms(now_ms);
+        let ahead_ms = self.pace.ahead_ms(now_ms);
+        let timers = self.engine.next_due_ms(now_ms.saturating_add(ahead_ms));
+        let timers = timers.map(|due_ms| due_ms.saturating_sub(ahead_ms));
         timers.into_iter().chain(self.clients.due_ms()).min()
     }
 
     /// Steps timers that are due, then the inputs, then what follows from them.
     pub fn batch(&mut self, inputs: &mut Vec<Input>, now_ms: i64) -> Batch {
-        let now_ms = now_ms.max(self.tail.last_ms);
+        let wall_ms = now_ms;
+        let now_ms = self.pace.accepted_ms(wall_ms, self.tail.last_ms);
         let upto = inputs.last().map_or(0, |input| input.number);
         let mut turn = Turn {
             first_seq: self.tail.next_seq,
             now_ms,
+            wall_ms,
+            bytes: 0,
             records: Vec::with_capacity(inputs.len() * 2),
             answers: Vec::new(),
         };
-        self.emitted.clear();
+        self.step_following(&mut turn);
         self.engine.due(now_ms, DUE_LIMIT, &mut self.emitted);
         let mut more = self.emitted.len() >= DUE_LIMIT;
         self.step_emitted(&mut turn);
-        let overdue = self.clients.overdue(now_ms, DUE_LIMIT);
+        let overdue = self.clients.overdue(wall_ms, DUE_LIMIT);
         more |= overdue.len() >= DUE_LIMIT;
         for twin in overdue {
             self.step_presence(&mut turn, twin, false);
         }
         for input in inputs.drain(..) {
+            turn.bytes += input.cost as usize;
             self.step_input(&mut turn, input);
+            self.step_following(&mut turn);
         }
         let mut wave = 0;
         loop {
             self.emitted.clear();
-            if wave == self.waves {
-                more = true;
+            if wave == self.waves || turn.bytes > FRAME_BYTES {
                 break;
             }
             self.engine.flush(&mut self.emitted);
@@ -204,18 +222,20 @@ impl Driver {
         }
         self.engine.settle(&mut self.emitted);
         self.step_emitted(&mut turn);
+        let finished = self.engine.at_rest();
         let frame = Frame {
             first_seq: turn.first_seq,
             accepted_ms: now_ms,
             definitions: self.engine.definitions_version(),
             records: turn.records,
+            finished,
         };
         Batch {
             frame,
             answers: turn.answers,
             upto,
             view: self.engine.view(),
-            more,
+            more: more || !finished,
         }
     }
 
@@ -251,7 +271,7 @@ impl Driver {
             }
         };
         let body = match body {
-            Body::DeadLetter(letter) => match self.allow(letter, turn.now_ms) {
+            Body::DeadLetter(letter) => match self.allow(letter, turn.wall_ms) {
                 Some(letter) => Body::DeadLetter(letter),
                 None => return,
             },
@@ -309,14 +329,34 @@ impl Driver {
         matches!(verdict, Verdict::Accepted | Verdict::Answer(_))
     }
 
+    /// Steps the commands that the last input makes necessary: the next one finds them done.
+    fn step_following(&mut self, turn: &mut Turn) {
+        loop {
+            self.emitted.clear();
+            self.engine.follow(&mut self.emitted);
+            if self.emitted.is_empty() {
+                return;
+            }
+            self.step_emitted(turn);
+        }
+    }
+
     fn step_emitted(&mut self, turn: &mut Turn) {
         let mut emitted = std::mem::take(&mut self.emitted);
-        for Emission {
-            partition,
-            body,
-            cause_seq,
-        } in emitted.drain(..)
-        {
+        for emission in emitted.drain(..) {
+            turn.bytes += emission.bytes();
+            let Emission {
+                partition,
+                body,
+                cause_seq,
+            } = emission;
+            let body = match body {
+                Body::DeadLetter(letter) => match self.allow(letter, turn.wall_ms) {
+                    Some(letter) => Body::DeadLetter(letter),
+                    None => continue,
+                },
+                body => body,
+            };
             let cause = cause_seq
                 .and_then(|seq| seq.checked_sub(turn.first_seq))
                 .and_then(|index| u32::try_from(index).ok());
@@ -374,7 +414,7 @@ impl Driver {
         body: Body,
         why: Rejection,
     ) -> (Verdict, Option<Seq>) {
-        let letter = letter(&body, &why).and_then(|letter| self.allow(letter, turn.now_ms));
+        let letter = letter(&body, &why).and_then(|letter| self.allow(letter, turn.wall_ms));
         if let Some(letter) = letter {
             self.step(turn, partition, Body::DeadLetter(letter), None);
         }
@@ -393,7 +433,12 @@ impl Driver {
 /// What grows during a batch.
 struct Turn {
     first_seq: Seq,
+    /// The accepted time.
     now_ms: i64,
+    /// The clock's time.
+    wall_ms: i64,
+    /// What the records take, about.
+    bytes: usize,
     records: Vec<Record>,
     answers: Vec<Settled>,
 }

@@ -24,6 +24,7 @@ mod host;
 mod intake;
 mod keeping;
 mod node;
+mod pace;
 mod pipeline;
 mod recovery;
 mod scan;

@@ -11,7 +11,7 @@
 use crate::{
     admission::Taken,
     answer::Answer,
-    driver::{Batch, Driver, ENGINE_VERSION, Frame},
+    driver::{Batch, Driver, ENGINE_VERSION, Frame, UNFINISHED},
     letters::Letter,
     metrics::{Stage, Tally},
     options::Durability,
@@ -20,7 +20,7 @@ use crate::{
 };
 use gemelli_broker::{Broker, Delivery, Reason};
 use gemelli_engine::Verdict;
-use gemelli_event::{Body, Category, Record, Seq, record::Message};
+use gemelli_event::{Body, Category, Record, Seq, codec::TooDeep, record::Message};
 use gemelli_store::{EncodedFrame, FrameBuilder, FrameStart, LogWriter};
 use std::{
     sync::{
@@ -112,7 +112,8 @@ fn drive(
     let limits = &core.options.limits;
     let mut inputs = Vec::new();
     let mut builder = Some(FrameBuilder::new());
-    let mut more = false;
+    // The log may end with something left to be emitted.
+    let mut more = true;
     loop {
         let now_ms = core.clock.now_ms();
         let wake_ms = driver
@@ -146,7 +147,15 @@ fn drive(
         let now_ms = core.clock.now_ms();
         let batch = driver.batch(&mut inputs, now_ms);
         more = batch.more;
-        let encoded = encode(&batch.frame, builder.take().unwrap_or_default());
+        let encoded = match encode(&batch.frame, builder.take().unwrap_or_default()) {
+            Ok(encoded) => encoded,
+            Err(error) => {
+                // The engine is ahead of what can be written: nothing of it may be released.
+                core.fail(&format!("a record cannot be written: {error}"));
+                core.admission.clear();
+                return;
+            }
+        };
         if let Some(encoded) = &encoded {
             core.metrics.stage(Stage::Step, started.elapsed());
             snapshots.logged(encoded.bytes() as u64, now_ms);
@@ -172,23 +181,20 @@ fn drive(
 }
 
 /// The frame as bytes, on the driver's thread; none if there is nothing to write.
-fn encode(frame: &Frame, mut builder: FrameBuilder) -> Option<EncodedFrame> {
+fn encode(frame: &Frame, mut builder: FrameBuilder) -> Result<Option<EncodedFrame>, TooDeep> {
     if frame.records.is_empty() {
-        return None;
+        return Ok(None);
     }
     builder.begin(FrameStart {
         first_seq: frame.first_seq,
         accepted_ms: frame.accepted_ms,
         definitions: frame.definitions,
-        engine: ENGINE_VERSION,
+        engine: ENGINE_VERSION | if frame.finished { 0 } else { UNFINISHED },
     });
     for record in &frame.records {
-        if let Err(error) = builder.push(record) {
-            // Commands are checked before they are stepped, payloads are bytes: nothing else nests.
-            tracing::error!(%error, "a record cannot be written");
-        }
+        builder.push(record)?;
     }
-    Some(builder.finish())
+    Ok(Some(builder.finish()))
 }
 
 /// The log thread: one write and sync per frame, until the driver is gone.
@@ -415,5 +421,45 @@ pub(crate) fn reason(code: &str) -> Reason {
             Reason::PAYLOAD_FORMAT_INVALID
         }
         _ => Reason::IMPLEMENTATION_SPECIFIC,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use gemelli_event::{Partition, Position, record::Derived};
+    use gemelli_model::Value;
+
+    fn frame(value: Value) -> Frame {
+        let derived = Derived {
+            twin: "t".into(),
+            interface: "i".into(),
+            time_ms: 0,
+            values: vec![("v".into(), value)],
+        };
+        Frame {
+            first_seq: 0,
+            accepted_ms: 0,
+            definitions: 0,
+            records: vec![Record {
+                position: Position {
+                    partition: Partition::default(),
+                    offset: 0,
+                },
+                accepted_ms: 0,
+                cause: None,
+                body: Body::Derived(derived),
+            }],
+            finished: true,
+        }
+    }
+
+    #[test]
+    fn a_frame_with_a_record_that_cannot_be_written_is_not_made() {
+        let written = encode(&frame(Value::Int(1)), FrameBuilder::new()).unwrap();
+        assert_eq!(written.unwrap().records(), 1);
+        let deep = (0..1_000).fold(Value::Null, |inner, _| Value::Array([inner].into()));
+        assert!(encode(&frame(deep), FrameBuilder::new()).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     access::Access,
     clock::Clock,
-    driver::{Driver, ENGINE_VERSION, Tail},
+    driver::{Driver, ENGINE_VERSION, Tail, UNFINISHED},
     keeping::Keeping,
     letters::{Letter, Letters},
     metrics::Metrics,
@@ -123,7 +123,13 @@ fn load(store: &Store, engine: &mut Engine, broker: &Broker<Core>) -> Result<Seq
     for (id, state) in &twins {
         engine.load_twin(id, state).map_err(damaged)?;
     }
-    engine.finish_load().map_err(damaged)?;
+    let halves = engine.finish_load();
+    if halves > 0 {
+        tracing::warn!(
+            halves,
+            "relationships that only their targets knew of were left out"
+        );
+    }
     Ok(loaded.seq)
 }
 
@@ -137,10 +143,11 @@ fn replay(
 ) -> Result<(), StartError> {
     let mut frames = store.frames(from)?;
     while let Some(frame) = frames.next_frame()? {
-        if frame.engine > ENGINE_VERSION {
+        let version = frame.engine & !UNFINISHED;
+        if version > ENGINE_VERSION {
             let what = format!(
-                "frame {} was written by engine {}, this is {ENGINE_VERSION}",
-                frame.number, frame.engine
+                "frame {} was written by engine {version}, this is {ENGINE_VERSION}",
+                frame.number
             );
             return Err(StartError::Damaged(what));
         }
@@ -148,6 +155,9 @@ fn replay(
             if seq >= from {
                 fold(core, engine, broker, seq, record)?;
             }
+        }
+        if frame.engine & UNFINISHED == 0 {
+            engine.rest();
         }
     }
     Ok(())

@@ -174,13 +174,13 @@ fn create(
             continue;
         };
         let edge = Edge {
-            id: edge_id.clone(),
+            id: edge_id,
             name: edge.name.clone(),
-            source: source.clone(),
+            source,
             target: id.clone(),
             properties: edge.properties.clone(),
         };
-        let key = Key::Incoming(id.clone(), source, edge_id);
+        let key = Key::incoming(&edge);
         side.outbox
             .command(key, Command::Incoming { edge, gone: false }, seq);
     }

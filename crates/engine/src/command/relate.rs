@@ -101,7 +101,7 @@ pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) 
             super::unrelate::tell(side, seq, &edge.source, &edge.id, former);
         }
         if target_exists {
-            let key = Key::Incoming(edge.target.clone(), edge.source.clone(), edge.id.clone());
+            let key = Key::incoming(&edge);
             let command = Command::Incoming {
                 edge: edge.clone(),
                 gone: false,

@@ -61,7 +61,6 @@ pub(super) fn tell(side: &mut Side, seq: Seq, source: &TwinId, id: &Arc<str>, ed
         }
         return;
     }
-    let key = Key::Incoming(edge.target.clone(), source.clone(), id.clone());
     let Outgoing {
         name,
         target,
@@ -74,6 +73,7 @@ pub(super) fn tell(side: &mut Side, seq: Seq, source: &TwinId, id: &Arc<str>, ed
         target,
         properties,
     };
+    let key = Key::incoming(&edge);
     side.outbox
         .command(key, Command::Incoming { edge, gone: true }, seq);
 }

@@ -2,7 +2,8 @@
 
 use crate::world::{World, code, edge, json};
 use gemelli_engine::{Limits, Verdict};
-use gemelli_event::record::Command;
+use gemelli_event::{Body, record::Command};
+use gemelli_model::Value;
 
 const STREET: &str = "
 apiVersion: gemelli.dev/v1
@@ -300,4 +301,276 @@ fn what_one_flush_cannot_hold_comes_with_the_next() {
         "something was still to come"
     );
     world.check_hashes(200);
+}
+
+#[test]
+fn a_roll_up_shows_when_it_was_computed_last() {
+    // The clock of the room, that of its sensors, whether the room itself reported first, the
+    // device times of two reports of its sensor, and when the average says it was updated.
+    let (made, first) = (World::default().now_ms, 1_600_000_000_000);
+    for (room, sensor, reported, times, updated) in [
+        (
+            "accepted",
+            "accepted",
+            false,
+            [None, None],
+            [made + 1_000, made + 2_000],
+        ),
+        (
+            "accepted",
+            "event",
+            false,
+            [Some(first), Some(first + 5)],
+            [made + 1_000, made + 2_000],
+        ),
+        (
+            "event",
+            "event",
+            false,
+            [Some(first), Some(first + 5)],
+            [first, first + 5],
+        ),
+        (
+            "event",
+            "event",
+            false,
+            [None, None],
+            [made + 1_000, made + 2_000],
+        ),
+        (
+            "event",
+            "accepted",
+            false,
+            [None, None],
+            [made + 1_000, made + 2_000],
+        ),
+        (
+            "event",
+            "event",
+            true,
+            [Some(first), Some(first + 5)],
+            [first, first + 5],
+        ),
+        (
+            "accepted",
+            "event",
+            true,
+            [Some(first), Some(first + 5)],
+            [made + 1_000, made + 2_000],
+        ),
+    ] {
+        let about = format!("{room} {sensor} {reported} {times:?}");
+        let mut world = World::of(&format!(
+            "
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {{name: sensor}}
+spec:
+  time: {sensor}
+  properties: [{{name: t, schema: double}}]
+  relationships: [{{name: room, target: room}}]
+---
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {{name: room}}
+spec:
+  time: {room}
+  properties:
+    - {{name: note, schema: string}}
+    - name: avg
+      schema: double
+      derived: {{aggregate: {{op: avg, over: room, direction: incoming, of: t}}}}
+---
+{{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {{name: r}}, spec: {{interface: room}}}}
+---
+apiVersion: gemelli.dev/v1
+kind: Twin
+metadata: {{name: s}}
+spec: {{interface: sensor, relationships: [{{name: room, target: r}}]}}
+"
+        ));
+        if reported {
+            world.report_at("r", first - 1_000, r#"{"note": "here"}"#);
+        }
+        for ((time, updated), value) in times.into_iter().zip(updated).zip([20, 21]) {
+            world.now_ms += 1_000;
+            let payload = format!(r#"{{"t": {value}}}"#);
+            match time {
+                Some(time_ms) => world.report_at("s", time_ms, &payload),
+                None => world.report("s", &payload),
+            };
+            let members = world.twin("r").members();
+            let avg = members.iter().find(|m| &*m.name == "avg").unwrap();
+            assert_eq!(avg.value, Value::Double(f64::from(value)), "{about}");
+            assert_eq!(avg.updated_ms, updated, "{about}");
+        }
+        world.check_hashes(world.log.len() / 2);
+    }
+}
+
+#[test]
+fn a_command_that_no_target_knows_is_refused() {
+    for (target, known, verdict, remedy) in [
+        ("{name: lamps, target: lamp}", "dim", "answer", ""),
+        // A lamp of another kind knows it.
+        ("{name: lamps, target: lamp}", "flash", "answer", ""),
+        ("{name: lamps}", "boil", "answer", ""),
+        (
+            "{name: lamps, target: lamp}",
+            "dimm",
+            "unknown-command",
+            "did you mean dim?",
+        ),
+        (
+            "{name: lamps, target: lamp}",
+            "boil",
+            "unknown-command",
+            "declare the command in interface lamp",
+        ),
+    ] {
+        let verdict_of = World::default().apply(&format!(
+            "
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {{name: switch}}
+spec:
+  properties:
+    - {{name: on, schema: boolean}}
+    - name: level
+      schema: boolean
+      derived: {{expression: '!on', emit: {{command: {{name: {known}, relationship: lamps}}}}}}
+  relationships: [{target}]
+---
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {{name: lamp}}
+spec: {{commands: [{{name: dim}}]}}
+---
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {{name: beacon}}
+spec: {{extends: [lamp], commands: [{{name: flash}}]}}
+"
+        ));
+        assert_eq!(code(&verdict_of), verdict, "{known}: {verdict_of:?}");
+        if let Verdict::Rejected(rejection) = verdict_of {
+            assert_eq!(rejection.remedy, remedy);
+        }
+    }
+}
+
+#[test]
+fn one_contributor_with_many_readers_keeps_to_the_fan_out() {
+    const READERS: usize = 25;
+    let limits = Limits {
+        fan_out: 10,
+        ..Limits::default()
+    };
+    let mut world = World::with(limits);
+    world.waves = 100;
+    world.apply(STREET);
+    let put = |twin: &str, interface: &str| Command::Put {
+        twin: twin.into(),
+        interface: interface.into(),
+        properties: Value::Null,
+        only_new: true,
+    };
+    world.command(put("shared", "street"));
+    for n in 0..READERS {
+        let town = format!("town-{n}");
+        world.command(put(&town, "town"));
+        world.relate("shared", "town", &town);
+    }
+    world.command(put("lamp", "lamp"));
+    world.relate("lamp", "street", "shared");
+    // One wave carries the lamp's contribution, the next ones at most ten each of the street's.
+    world.waves = 3;
+    world.report("lamp", r#"{"power": 7}"#);
+    let reached = |world: &World| {
+        let towns = (0..READERS).map(|n| world.get(&format!("town-{n}"), "power"));
+        towns.filter(|power| power == "7.0").count()
+    };
+    assert!(
+        (1..READERS).contains(&reached(&world)),
+        "{} readers in three waves",
+        reached(&world)
+    );
+    // A restart in between loses nothing, nor does going on.
+    let resumed = world.replayed();
+    let mut restarted = World::with(world.limits.clone());
+    restarted.resume(resumed, &world);
+    for world in [&mut world, &mut restarted] {
+        world.waves = 100;
+        world.wait(1);
+        assert_eq!(reached(world), READERS);
+        world.check_hashes(80);
+    }
+}
+
+#[test]
+fn one_change_sends_no_more_bytes_than_a_flush_may_hold() {
+    let hub = "
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {name: leaf}
+spec: {commands: [{name: show}]}
+---
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {name: hub}
+spec:
+  properties:
+    - {name: t, schema: string}
+    - name: d
+      schema: string
+      derived: {expression: t + '!', emit: {command: {name: show, relationship: to}}}
+  relationships: [{name: to, target: leaf}]
+---
+{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {name: hub}, spec: {interface: hub}}
+";
+    let mut world = World::with(Limits {
+        flush_bytes: 1_000,
+        ..Limits::default()
+    });
+    world.apply(hub);
+    for n in 0..5 {
+        let leaf = format!("leaf-{n}");
+        world.apply(&format!(
+            "{{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {{name: {leaf}}}, spec: {{interface: leaf}}}}"
+        ));
+        world.relate("hub", "to", &leaf);
+    }
+    // A flush of its own each: what is sent fits, then what does not.
+    for (length, sent, letters) in [(50, 5, 0), (200, 0, 1), (60, 5, 0)] {
+        world.report("hub", &format!(r#"{{"t": "{}"}}"#, "z".repeat(length)));
+        let commands = world
+            .sent()
+            .iter()
+            .filter(|s| s.starts_with("command"))
+            .count();
+        let codes = world.frame.iter().filter_map(|r| match &r.body {
+            Body::DeadLetter(letter) => Some(&*letter.code),
+            _ => None,
+        });
+        let codes: Vec<_> = codes.collect();
+        assert_eq!(
+            (commands, codes),
+            (sent, vec!["limit-reached"; letters]),
+            "{length}"
+        );
+        assert_eq!(world.get("hub", "d").len(), length + 3);
+    }
+    assert!(world.engine.at_rest());
+}
+
+#[test]
+fn what_a_replay_leaves_behind_is_done_with_when_the_frame_was() {
+    let mut world = World::of(STREET);
+    world.report("lamp-a", r#"{"power": 1}"#);
+    world.report("lamp-a", r#"{"power": 1}"#);
+    assert!(world.engine.at_rest());
+    let mut replayed = world.replayed();
+    replayed.rest();
+    assert!(replayed.at_rest());
+    assert_eq!(replayed.state_hash(), world.engine.state_hash());
 }

@@ -2,10 +2,13 @@
 
 use crate::rig::{event, manifests};
 use gemelli_engine::{Engine, Limits};
-use gemelli_event::{Body, Record, record::PARTITIONS};
+use gemelli_event::{
+    Body, Record,
+    record::{Command, Message, PARTITIONS},
+};
 use gemelli_node::{
     admission::{Admission, Offer},
-    driver::{Batch, Driver, Frame, Tail},
+    driver::{Batch, Driver, FRAME_BYTES, Frame, Tail},
     letters::Allowance,
     metrics::Metrics,
 };
@@ -29,7 +32,7 @@ impl Bench {
         );
         Self {
             driver,
-            admission: Admission::new(1 << 20),
+            admission: Admission::new(1 << 30),
             frames: Vec::new(),
         }
     }
@@ -39,8 +42,8 @@ impl Bench {
             .admit_now(bodies.into_iter().map(Offer::new).collect())
             .unwrap();
         let mut inputs = Vec::new();
-        self.admission
-            .take(4_096, 1 << 20, Some(std::time::Instant::now()), &mut inputs);
+        let now = Some(std::time::Instant::now());
+        self.admission.take(4_096, 1 << 30, now, &mut inputs);
         let batch = self.driver.batch(&mut inputs, now_ms);
         self.frames.push(batch.frame.clone());
         batch
@@ -175,4 +178,84 @@ fn an_idle_batch_has_nothing_to_write() {
     let mut bench = Bench::new();
     let batch = bench.batch(0, Vec::new());
     assert!(batch.frame.records.is_empty() && !batch.more && batch.upto == 0);
+}
+
+fn patch(twin: &str, path: &str, value: f64) -> Body {
+    let patch = format!(r#"[{{"op": "add", "path": "{path}", "value": {value:?}}}]"#);
+    Body::Command(Command::Patch {
+        twin: twin.into(),
+        patch: serde_json::from_str(&patch).unwrap(),
+        if_match: None,
+    })
+}
+
+fn reading(bench: &Bench, twin: &str, member: &str) -> Option<f64> {
+    let twin = bench.driver.engine().view().twin(twin)?;
+    twin.get(member)?.as_f64()
+}
+
+#[test]
+fn each_input_finds_the_commands_of_the_ones_before_done() {
+    let mut bench = Bench::new();
+    bench.batch(
+        0,
+        vec![Body::Command(manifests(
+            "
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: { name: point }
+spec: { properties: [ { name: x, schema: double }, { name: y, schema: double } ] }
+---
+{ apiVersion: gemelli.dev/v1, kind: Twin, metadata: { name: p }, spec: { interface: point } }
+",
+        ))],
+    );
+    let apply = |member: &str, value: u8| {
+        Body::Command(manifests(&format!(
+            "{{ apiVersion: gemelli.dev/v1, kind: Twin, metadata: {{ name: p }}, \
+             spec: {{ interface: point, properties: {{ {member}: {value} }} }} }}"
+        )))
+    };
+    bench.batch(1, vec![apply("x", 7), apply("y", 8)]);
+    assert_eq!(reading(&bench, "p", "x"), Some(7.0));
+    assert_eq!(reading(&bench, "p", "y"), Some(8.0));
+    bench.batch(2, vec![apply("x", 1), patch("p", "/x", 2.0)]);
+    assert_eq!(reading(&bench, "p", "x"), Some(2.0));
+}
+
+#[test]
+fn a_large_frame_ends_and_what_follows_comes_with_the_next() {
+    let mut bench = Bench::new();
+    bench.batch(0, vec![rooms()]);
+    let message = |n: usize| {
+        Body::Message(Message {
+            topic: format!("big/{n}").into(),
+            payload: vec![0; 1 << 20].into(),
+            qos: 0,
+            properties: Vec::new().into(),
+            expires_ms: None,
+        })
+    };
+    let mut bodies: Vec<_> = (0..FRAME_BYTES >> 20).map(message).collect();
+    bodies.push(Body::Event(event("office", "office#1", r#"{"temperature":5}"#)));
+    let large = bench.batch(1, bodies);
+    assert!(large.more && !large.frame.finished);
+    assert_eq!(reading(&bench, "home", "warmest"), None);
+    let next = bench.batch(2, Vec::new());
+    assert!(!next.more && next.frame.finished);
+    assert_eq!(reading(&bench, "home", "warmest"), Some(5.0));
+}
+
+#[test]
+fn a_clock_set_back_stops_neither_time_nor_dead_letters() {
+    let mut bench = Bench::new();
+    bench.batch(50_000, vec![rooms()]);
+    let mut last_ms = 0;
+    for n in 0..10_i64 {
+        let nobody = (0..60).map(|_| Body::Event(event("nobody", "x#1", "{}")));
+        let batch = bench.batch(1_000 + n * 1_000, nobody.collect());
+        assert_eq!(batch.frame.records.len(), 60);
+        assert!(batch.frame.accepted_ms > last_ms && batch.frame.accepted_ms >= 50_000);
+        last_ms = batch.frame.accepted_ms;
+    }
 }
