@@ -26,6 +26,8 @@ pub enum Fault {
     Full,
     /// A sync fails and what was to be synced is dropped.
     Sync,
+    /// A sync of a folder fails: its names stay as they were on the platter.
+    SyncDir,
     /// The power fails during a sync: nobody is told what was written.
     Power,
 }
@@ -393,6 +395,9 @@ impl Disk for Sim {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.0.lock();
         state.alive()?;
+        if state.meets(Fault::SyncDir) {
+            return Err(io::Error::other("the folder's sync failed"));
+        }
         let State {
             names,
             durable_names,

@@ -110,10 +110,14 @@ impl SnapshotWriter {
         disk.rename(&self.temporary, &path)
             .map_err(|e| Error::io("rename", &self.temporary, e))?;
         self.finished = true;
-        disk.sync_dir(&dir)
-            .map_err(|e| Error::io("sync", &dir, e))?;
+        let synced = disk.sync_dir(&dir);
         let mut snapshots = self.shared.snapshots.lock();
         snapshots.files.retain(|file| file.path != path);
+        if let Err(e) = synced {
+            // Its name may not last, so the log must not be cut for it: it does not count, and must not stay.
+            let _ = disk.remove(&path);
+            return Err(Error::io("sync", &dir, e));
+        }
         snapshots.files.push(Snapshot {
             path,
             header: self.header.clone(),

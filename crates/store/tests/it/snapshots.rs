@@ -2,7 +2,7 @@
 
 use crate::scene::{append, dir, filled, options};
 use gemelli_event::Partition;
-use gemelli_store::{Error, Loaded, SnapshotKind, Store, disk::sim::Sim};
+use gemelli_store::{Error, Loaded, SnapshotKind, Store, disk::sim::{Fault, Sim}};
 use std::{collections::BTreeMap, path::PathBuf};
 
 type Entries = BTreeMap<(u8, String), Vec<u8>>;
@@ -248,4 +248,22 @@ fn a_power_cut_while_a_snapshot_is_written_leaves_the_old_or_the_new_one() {
             format!("a{}", loaded.seq).as_bytes()
         );
     }
+}
+
+#[test]
+fn a_snapshot_whose_name_may_not_last_does_not_count_and_does_not_stay() {
+    let disk = Sim::new();
+    let (store, _writer, _) = filled(&disk, 3, 4);
+    write(&store, 4, SnapshotKind::Full, &[(1, "a", Some("1"))]);
+    let before = snapshot_files(&disk);
+    let writer = store.begin_snapshot(8, SnapshotKind::Full).unwrap();
+    disk.fail(Fault::SyncDir, 0);
+    assert_eq!(writer.finish().unwrap_err().code(), "disk-failed");
+    assert_eq!(snapshot_files(&disk), before);
+    assert_eq!(load(&store).unwrap().0, entries(&[(1, "a", "1")]));
+    write(&store, 8, SnapshotKind::Delta, &[(1, "b", Some("2"))]);
+    assert_eq!(
+        load(&store).unwrap().0,
+        entries(&[(1, "a", "1"), (1, "b", "2")])
+    );
 }
