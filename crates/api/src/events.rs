@@ -67,13 +67,14 @@ async fn take(State(app): State<App>, request: Request) -> Result<Response, Prob
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()));
     let read = cloudevent::read(content_type, pairs, &bytes);
-    let events = match read.and_then(|events| meant(&app.node.view(), &events)) {
-        Ok(events) => events,
-        Err(faults) => {
-            app.node.dead_letter(letter(&faults, &bytes));
-            return Ok(Refusal::of(faults).into_response());
-        }
-    };
+    let (owners, events): (Vec<usize>, Vec<Event>) =
+        match read.and_then(|events| meant(&app.node.view(), &events)) {
+            Ok(events) => events.into_iter().unzip(),
+            Err(faults) => {
+                app.node.dead_letter(letter(&faults, &bytes));
+                return Ok(Refusal::of(faults).into_response());
+            }
+        };
     if events.len() > cloudevent::MAX_BATCH {
         let detail = format!(
             "the batch means {} events, at most {} go at once",
@@ -91,29 +92,33 @@ async fn take(State(app): State<App>, request: Request) -> Result<Response, Prob
         .events(events)
         .await
         .map_err(|closed| app.closed(closed))?;
+    let last = owners.last().copied();
     let refused = verdicts
         .into_iter()
-        .enumerate()
-        .filter_map(|(n, verdict)| match verdict {
-            Verdict::Rejected(rejection) => Some((n, rejection)),
+        .zip(owners)
+        .filter_map(|(verdict, owner)| match verdict {
+            Verdict::Rejected(rejection) => Some((owner, rejection)),
             _ => None,
         });
     let refused: Vec<_> = refused.collect();
     match refused.is_empty() {
         true => Ok(StatusCode::ACCEPTED.into_response()),
-        false => Ok(partly(refused).into_response()),
+        false => Ok(partly(last.map_or(0, |last| last + 1), refused)),
     }
 }
 
-/// The events of the log that CloudEvents mean.
-fn meant(view: &View, events: &[cloudevent::CloudEvent]) -> Result<Vec<Event>, Vec<Fault>> {
+/// The events of the log that CloudEvents mean, each with the place of its CloudEvent.
+fn meant(
+    view: &View,
+    events: &[cloudevent::CloudEvent],
+) -> Result<Vec<(usize, Event)>, Vec<Fault>> {
     let graph = Twins(view);
     let several = events.len() > 1;
     let mut all = Vec::with_capacity(events.len());
     let mut faults = Vec::new();
     for (n, event) in events.iter().enumerate() {
         match event.events(&graph) {
-            Ok(events) => all.extend(events),
+            Ok(events) => all.extend(events.into_iter().map(|event| (n, event))),
             Err(mut fault) => {
                 if several {
                     fault.pointer = format!("/{n}{}", fault.pointer);
@@ -176,17 +181,23 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Some events were refused by the twins: the others are done.
-fn partly(refused: Vec<(usize, Rejection)>) -> Response {
+/// Some of so many CloudEvents were refused by the twins: the others, told in `applied`, are done. The
+/// same batch may be sent again, because an event counts once by its id.
+fn partly(sent: usize, refused: Vec<(usize, Rejection)>) -> Response {
+    let applied: Vec<usize> = (0..sent)
+        .filter(|n| refused.iter().all(|(r, _)| r != n))
+        .collect();
     let all: Vec<_> = refused
         .iter()
         .map(|(n, r)| json!({ "index": n, "code": r.code, "detail": r.reason, "remedy": r.remedy }))
         .collect();
-    let first = refused
-        .into_iter()
-        .next()
-        .map(|(n, rejection)| Problem::from(rejection).at(format!("/{n}")));
+    let first = refused.into_iter().next().map(|(n, mut rejection)| {
+        if !applied.is_empty() {
+            rejection.remedy.push_str("; what `applied` lists is done, and sending the batch again with the same ids is safe");
+        }
+        Problem::from(rejection).at(format!("/{n}"))
+    });
     let first =
         first.unwrap_or_else(|| Problem::new("internal", "a refusal got lost", "report this"));
-    first.with("errors", all.into())
+    first.with_all([("errors", all.into()), ("applied", applied.into())])
 }

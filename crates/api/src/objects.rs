@@ -228,6 +228,7 @@ async fn apply(
 ) -> Result<Response, Problem> {
     let bytes = extract::body(request, APPLY_BYTES).await?;
     // Reading many manifests takes a while: not on a thread that serves others.
+    let text = bytes.clone();
     let read = tokio::task::spawn_blocking(move || manifests(&bytes)).await;
     let manifests = match read {
         Ok(Ok(manifests)) => manifests,
@@ -249,9 +250,10 @@ async fn apply(
     }
     let command = Command::Apply { manifests };
     let answer = match manner.dry_run {
-        true => app.check(command).await?,
-        false => app.command(command).await?,
+        true => app.check(command).await,
+        false => app.command(command).await,
     };
+    let answer = answer.map_err(|problem| problem.located(&text))?;
     Ok(Json(outcome(&answer)).into_response())
 }
 

@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use gemelli_engine::Rejection;
+use gemelli_model::manifest;
 use serde::Serialize;
 
 /// A refusal.
@@ -35,9 +36,77 @@ pub struct Document {
     /// Column, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
+    /// The manifest that `pointer` leads into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<Object>,
+    /// Everything that is wrong, where that is known: the first is the problem itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Fault>,
     /// Seconds after which it is worth trying again.
     #[serde(skip)]
     retry_after: Option<u32>,
+}
+
+/// A manifest by kind and name.
+#[derive(Clone, Debug, Serialize)]
+pub struct Object {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// One of several things that are wrong with manifests.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fault {
+    /// The stable code.
+    pub code: &'static str,
+    /// What is wrong.
+    pub detail: String,
+    /// What to do.
+    pub remedy: String,
+    /// The manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<Object>,
+    /// JSON pointer into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// Line of the text that was sent, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Column, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+}
+
+impl From<Rejection> for Fault {
+    fn from(rejection: Rejection) -> Self {
+        let (object, pointer) = match rejection.detail {
+            Some(d) => (
+                Some(Object {
+                    kind: d.kind.into(),
+                    name: d.name.to_string(),
+                }),
+                Some(d.pointer),
+            ),
+            None => (None, None),
+        };
+        let Rejection {
+            code,
+            reason: detail,
+            remedy,
+            ..
+        } = rejection;
+        Self {
+            code,
+            detail,
+            remedy,
+            object,
+            pointer,
+            line: None,
+            column: None,
+        }
+    }
 }
 
 /// The status that goes with a code.
@@ -47,7 +116,7 @@ fn status(code: &str) -> StatusCode {
         "forbidden-host" | "forbidden" => StatusCode::FORBIDDEN,
         "not-found" | "unknown-twin" | "unknown-kind" => StatusCode::NOT_FOUND,
         "method-not-allowed" => StatusCode::METHOD_NOT_ALLOWED,
-        "already-exists" | "has-relationships" | "duplicate-id" => StatusCode::CONFLICT,
+        "already-exists" | "has-relationships" | "duplicate-id" | "in-use" => StatusCode::CONFLICT,
         "precondition-failed" => StatusCode::PRECONDITION_FAILED,
         "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "unsupported-media-type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -85,6 +154,8 @@ impl Problem {
             pointer: None,
             line: None,
             column: None,
+            object: None,
+            errors: Vec::new(),
             retry_after,
         }))
     }
@@ -110,6 +181,51 @@ impl Problem {
         problem.placed(String::new(), number(error.line()), number(error.column()))
     }
 
+    /// All that is wrong with manifests; none if nothing is.
+    pub fn of_faults(faults: Vec<Fault>) -> Option<Self> {
+        let first = faults.first()?;
+        let mut problem = Self::new(first.code, first.detail.as_str(), first.remedy.as_str());
+        (problem.0.object, problem.0.pointer) = (first.object.clone(), first.pointer.clone());
+        problem.0.errors = faults;
+        Some(problem)
+    }
+
+    /// With the places of its faults in the text that was sent.
+    pub fn located(mut self, text: &[u8]) -> Self {
+        if self.0.object.is_none() {
+            return self;
+        }
+        let Ok(text) = std::str::from_utf8(text) else {
+            return self;
+        };
+        let parsed = manifest::parse(text);
+        let number = |n: u32| usize::try_from(n).ok().filter(|n| *n > 0);
+        for fault in &mut self.0.errors {
+            let (Some(object), Some(pointer)) = (&fault.object, &fault.pointer) else {
+                continue;
+            };
+            let mut objects = parsed.manifests.iter().zip(&parsed.places);
+            let meant =
+                objects.find(|(m, _)| m.kind.as_str() == object.kind && *m.name == *object.name);
+            if let Some(place) = meant.and_then(|(_, at)| manifest::place_of(text, *at, pointer)) {
+                (fault.line, fault.column) = (number(place.line), number(place.column));
+            }
+        }
+        let first = self
+            .0
+            .errors
+            .first()
+            .map(|first| (first.line, first.column));
+        (self.0.line, self.0.column) = first.unwrap_or_default();
+        self
+    }
+
+    /// As something that was looked for and is not there.
+    pub fn missing(mut self) -> Self {
+        self.0.status = StatusCode::NOT_FOUND.as_u16();
+        self
+    }
+
     /// Points into what was sent.
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
         self.0.pointer = Some(pointer.into());
@@ -126,9 +242,14 @@ impl Problem {
 
     /// As an answer, with one more member.
     pub fn with(self, name: &str, value: serde_json::Value) -> Response {
+        self.with_all([(name, value)])
+    }
+
+    /// As an answer, with more members.
+    pub fn with_all<const N: usize>(self, more: [(&str, serde_json::Value); N]) -> Response {
         let mut body = serde_json::to_value(&self).unwrap_or_default();
         if let serde_json::Value::Object(members) = &mut body {
-            members.insert(name.into(), value);
+            members.extend(more.map(|(name, value)| (name.into(), value)));
         }
         let mut response = self.into_response();
         response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -156,8 +277,14 @@ impl std::ops::Deref for Problem {
 }
 
 impl From<Rejection> for Problem {
-    fn from(rejection: Rejection) -> Self {
-        Self::new(rejection.code, rejection.reason, rejection.remedy)
+    fn from(mut rejection: Rejection) -> Self {
+        let Some(detail) = &mut rejection.detail else {
+            return Self::new(rejection.code, rejection.reason, rejection.remedy);
+        };
+        let others = std::mem::take(&mut detail.others);
+        let faults = std::iter::once(rejection).chain(others).map(Fault::from);
+        Self::of_faults(faults.collect())
+            .unwrap_or_else(|| Self::new("internal", "a refusal got lost", "report this"))
     }
 }
 

@@ -6,19 +6,20 @@ use crate::{
     objects,
     overview::{self, Picture},
     page,
-    problem::Problem,
+    problem::{self, Problem},
     stream, v1,
 };
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
+use bytes::Bytes;
 use gemelli_auth::{Tokens, loopback};
-use gemelli_event::record::Command;
+use gemelli_event::record::{Command, DeadLetter};
 use gemelli_model::Value;
 use gemelli_node::{Node, Refused, admission::Closed};
 use serde_json::{Value as Json_, json};
@@ -117,21 +118,30 @@ impl App {
         match refused {
             Refused::Closed(closed) => self.closed(closed),
             Refused::Rejected(rejection) => rejection.into(),
-            Refused::Mapping(faults) => match faults.into_iter().next() {
-                Some(fault) => {
-                    let (detail, pointer) = (fault.to_string(), fault.pointer.into_string());
-                    Problem::new(fault.code, detail, fault.remedy).placed(
-                        pointer,
-                        fault.line,
-                        fault.column,
-                    )
-                }
-                None => Problem::new(
+            Refused::Mapping(faults) => Problem::of_faults(
+                faults
+                    .into_iter()
+                    .map(|fault| problem::Fault {
+                        code: fault.code,
+                        detail: format!("connection {}: {}", fault.connection, fault.message),
+                        remedy: fault.remedy,
+                        object: Some(problem::Object {
+                            kind: "Connection".into(),
+                            name: fault.connection.to_string(),
+                        }),
+                        pointer: Some(fault.pointer.into_string()),
+                        line: None,
+                        column: None,
+                    })
+                    .collect(),
+            )
+            .unwrap_or_else(|| {
+                Problem::new(
                     "malformed-expression",
                     "a Connection cannot be compiled",
                     "correct it",
-                ),
-            },
+                )
+            }),
         }
     }
 
@@ -165,6 +175,7 @@ pub async fn serve(
     let gate = Gate {
         local,
         tokens: listen.tokens,
+        node: app.node.clone(),
     };
     let router = router(app).layer(middleware::from_fn_with_state(gate, Gate::pass));
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
@@ -240,10 +251,27 @@ async fn not_so(request: Request) -> Response {
 struct Gate {
     local: SocketAddr,
     tokens: Option<Arc<Tokens>>,
+    node: Node,
+}
+
+/// What is kept of a request whose body was not read.
+fn too_large(method: &Method, path: &str) -> DeadLetter {
+    let path: String = path.chars().take(200).collect();
+    let reason = format!(
+        "the body of {method} {path} is over its limit, and was not read; send it in smaller parts"
+    );
+    DeadLetter {
+        code: "too-large".into(),
+        reason: reason.into(),
+        origin: path.into(),
+        payload: Bytes::new(),
+        dropped: 0,
+    }
 }
 
 impl Gate {
     async fn pass(State(gate): State<Self>, request: Request, next: Next) -> Response {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let mut response = match gate.check(&request) {
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
@@ -259,6 +287,7 @@ impl Gate {
         );
         if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
             // The rest of the body is not read.
+            gate.node.dead_letter(too_large(&method, uri.path()));
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -6,9 +6,11 @@
 
 use crate::{
     App,
+    digitaltwins::unknown_twin,
     entry::{self, Wanted},
     extract::{self, Asked},
     problem::Problem,
+    v1,
 };
 use axum::{
     Router,
@@ -102,6 +104,13 @@ async fn open(
         },
         None => asked.after,
     };
+    v1::known_interface(&app.node.view(), wanted.interface.as_deref())?;
+    // A twin that is gone still has its past.
+    if let (None, Some(twin)) = (last, &wanted.twin)
+        && app.node.view().twin(twin).is_none()
+    {
+        return Err(unknown_twin(twin));
+    }
     let Some(permit) = Permit::take(&app.node) else {
         let detail = format!("{STREAMS} streams are open");
         return Err(Problem::new(

@@ -15,7 +15,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use gemelli_model::{Value, time::format_ms};
+use gemelli_engine::View;
+use gemelli_model::{Value, nearest, time::format_ms};
 use gemelli_node::{
     Node,
     reading::{Query, Unreadable},
@@ -54,8 +55,12 @@ struct Listing {
     after: Option<String>,
 }
 
-async fn twins(State(app): State<App>, Asked(asked): Asked<Listing>) -> Json<Json_> {
+async fn twins(
+    State(app): State<App>,
+    Asked(asked): Asked<Listing>,
+) -> Result<Json<Json_>, Problem> {
     let view = app.node.view();
+    known_interface(&view, asked.interface.as_deref())?;
     let size = extract::page_size(asked.limit, TWINS.0, TWINS.1);
     let wanted = |i: &str| {
         asked
@@ -71,7 +76,26 @@ async fn twins(State(app): State<App>, Asked(asked): Asked<Listing>) -> Json<Jso
     page.truncate(size);
     let next = page.last().filter(|_| more).map(|t| t.id().to_string());
     let items: Vec<Value> = page.iter().map(|t| t.to_full()).collect();
-    Json(json!({ "items": items, "next": next }))
+    Ok(Json(json!({ "items": items, "next": next })))
+}
+
+/// Refuses a filter by an interface that does not exist: it would find nothing, for ever.
+pub fn known_interface(view: &View, asked: Option<&str>) -> Result<(), Problem> {
+    let Some(asked) = asked else { return Ok(()) };
+    let ids = || view.definitions().interfaces().map(|i| i.id().as_str());
+    if ids().any(|id| id.eq_ignore_ascii_case(asked)) {
+        return Ok(());
+    }
+    let remedy = match nearest::name(asked, ids()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "list what there is: gemelli get interfaces".into(),
+    };
+    Err(Problem::new(
+        "unknown-interface",
+        format!("there is no interface `{asked}`"),
+        remedy,
+    )
+    .missing())
 }
 
 async fn twin(State(app): State<App>, Segments(id): Segments<String>) -> Result<Response, Problem> {

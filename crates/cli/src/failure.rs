@@ -35,6 +35,22 @@ pub enum Exit {
     Conflict = 6,
 }
 
+impl Exit {
+    /// How a refusal ends the program: by its code where the status says less, as that of another
+    /// service's data plane does.
+    pub fn of(code: &str, status: u16) -> Self {
+        match code {
+            "has-relationships" | "in-use" | "already-exists" | "duplicate-id" => Self::Conflict,
+            _ => match status {
+                404 => Self::NotFound,
+                409 | 412 => Self::Conflict,
+                400 | 413 | 415 | 422 => Self::Refused,
+                _ => Self::Failed,
+            },
+        }
+    }
+}
+
 /// What went wrong, and what to do.
 #[derive(Debug)]
 pub struct Failure {
@@ -189,15 +205,13 @@ impl From<gemelli_client::Error> for Failure {
             }
             Error::Options(_) => Exit::Usage,
             Error::Answer { .. } => Exit::Failed,
-            Error::Refused(problem) if problem.code == "in-use" => Exit::Conflict,
-            Error::Refused(problem) => match problem.status {
-                404 => Exit::NotFound,
-                409 | 412 => Exit::Conflict,
-                400 | 413 | 415 | 422 => Exit::Refused,
-                _ => Exit::Failed,
-            },
+            Error::Refused(problem) => Exit::of(&problem.code, problem.status),
         };
-        Self::new(exit, error.code(), error.to_string(), error.remedy())
+        let remedy = match error.code() {
+            "has-relationships" => "delete its relationships first, or with it: --cascade",
+            _ => error.remedy(),
+        };
+        Self::new(exit, error.code(), error.to_string(), remedy)
     }
 }
 
@@ -234,6 +248,20 @@ mod tests {
             failure.text(false),
             "error[unknown-field]: unknown field `propertis`\n --> room.yaml:3:3\n  |\n3 |   propertis:\n  |   ^^^^^^^^^\n  |\n  = help: did you mean `properties`?\n  = docs: docs/errors/unknown-field.md"
         );
+    }
+
+    #[test]
+    fn the_code_decides_before_the_status() {
+        for (code, status, exit) in [
+            ("has-relationships", 400, Exit::Conflict),
+            ("in-use", 409, Exit::Conflict),
+            ("unknown-interface", 404, Exit::NotFound),
+            ("unknown-interface", 422, Exit::Refused),
+            ("computed-member", 400, Exit::Refused),
+            ("unauthorized", 401, Exit::Failed),
+        ] {
+            assert_eq!(Exit::of(code, status), exit, "{code} {status}");
+        }
     }
 
     #[test]

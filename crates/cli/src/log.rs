@@ -1,7 +1,10 @@
 //! Where the server's log goes: to stderr for people, and as JSON lines to a bounded file in the
 //! data folder, which `gemelli logs` reads.
 
-use crate::{command::logs, failure::Failure};
+use crate::{
+    command::logs,
+    failure::{Exit, Failure},
+};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, IsTerminal, Write},
@@ -15,7 +18,12 @@ pub const LIMIT_BYTES: u64 = 16 << 20;
 
 /// Starts logging: to the file, and to stderr unless the screen belongs to something else.
 pub fn start(data: &Path, level: &str, screen: bool) -> Result<(), Failure> {
-    let file = Rotated::open(&data.join(logs::FILE), LIMIT_BYTES)?;
+    let path = data.join(logs::FILE);
+    let file = Rotated::open(&path, LIMIT_BYTES).map_err(|error| {
+        let message = format!("cannot write {}: {error}", path.display());
+        let remedy = "choose another data folder with --data, or correct its owner";
+        Failure::new(Exit::Failed, "io-failed", message, remedy)
+    })?;
     let filter = || {
         EnvFilter::try_new(level).map_err(|error| {
             let remedy = "write error, warn, info, debug or trace";

@@ -145,7 +145,7 @@ pub struct Server {
 
 impl Server {
     /// Starts everything; the context is written when all of it listens.
-    pub fn start(plan: Plan) -> Result<Self, Failure> {
+    pub fn start(mut plan: Plan) -> Result<Self, Failure> {
         let failed = |what: &str, error: io::Error| {
             Failure::new(
                 Exit::Failed,
@@ -166,8 +166,13 @@ impl Server {
                 "choose another with --data, or correct its owner",
             )
         })?;
-        let data =
-            fs::canonicalize(&plan.node.data).map_err(|error| failed("the data folder", error))?;
+        let data = fs::canonicalize(&plan.node.data).map_err(|error| {
+            failed(
+                &format!("the data folder {} of --data", plan.node.data.display()),
+                error,
+            )
+        })?;
+        plan.node.data.clone_from(&data);
         let scheme = if plan.guard.tls.is_some() {
             "https"
         } else {

@@ -4,6 +4,7 @@ use crate::{
     failure::{Exit, Failure, Place},
     output,
 };
+use gemelli_client::Object;
 use gemelli_model::manifest;
 use serde_json::{Value as Json, json};
 use std::{
@@ -13,7 +14,7 @@ use std::{
 };
 
 /// Problems that are told one by one.
-const TOLD: usize = 20;
+pub const TOLD: usize = 20;
 
 /// A manifest and where it came from.
 #[derive(Clone, Debug)]
@@ -76,13 +77,25 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Manifest>, Failure> {
     }
     if found.is_empty() {
         let remedy = "name a file or folder with .yaml, .yml or .json manifests";
-        return Err(Failure::usage(
+        let named: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
+        return Err(Failure::new(
+            Exit::NotFound,
             "not-found",
-            "there is no manifest in what -f names",
+            format!("there is no manifest in {}", named.join(", ")),
             remedy,
         ));
     }
     Ok(found)
+}
+
+/// Where a pointer into an object leads to in its file.
+pub fn pointed(manifests: &[Manifest], object: &Object, pointer: &str) -> Option<Place> {
+    let manifest = manifests
+        .iter()
+        .find(|m| m.kind() == object.kind && m.name() == object.name)?;
+    let at = manifest::place_of(&manifest.text, manifest.at, pointer)?;
+    let (line, column) = (at.line as usize, at.column as usize);
+    Some(Place::at(&manifest.file, &manifest.text, line, column))
 }
 
 /// Where a refusal's words point: at the manifest with the longest name among them, else at the

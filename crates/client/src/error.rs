@@ -63,6 +63,9 @@ impl Error {
     pub fn remedy(&self) -> &str {
         match self {
             Self::Refused(problem) => &problem.remedy,
+            Self::Unreachable { reason, .. } if reason.contains("certificate") => {
+                "trust the authority that the server's `gemelli auth init` made: --ca DIR/auth/ca.pem, where DIR is its data folder"
+            }
             Self::Unreachable { .. } => {
                 "start one with `gemelli up`, or name another with --server or GEMELLI_SERVER"
             }
@@ -113,6 +116,36 @@ pub struct Problem {
     /// Where in what was sent.
     #[serde(flatten)]
     pub place: Place,
+    /// The manifest that the place is in.
+    pub object: Option<Object>,
+    /// Everything that is wrong, where there are several things.
+    pub errors: Vec<Fault>,
+}
+
+/// A manifest by kind and name.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Object {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// One of several things that are wrong.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Fault {
+    /// Stable code.
+    pub code: String,
+    /// What is wrong.
+    pub detail: String,
+    /// What to do.
+    pub remedy: String,
+    /// The manifest that is at fault.
+    pub object: Option<Object>,
+    /// JSON pointer into it.
+    pub pointer: Option<String>,
 }
 
 /// A place in what was sent to the server.

@@ -20,7 +20,7 @@ mod stream;
 mod types;
 
 pub use context::Context;
-pub use error::{Error, Place, Problem};
+pub use error::{Error, Fault, Object, Place, Problem};
 pub use http::{Client, Options, encode};
 pub use page::{Page, Pages};
 pub use stream::{Item, Stream, Watch};

@@ -69,6 +69,8 @@ pub struct Span {
     pub to: Option<String>,
     /// Entries per page.
     pub limit: Option<usize>,
+    /// Only what follows this position of the log.
+    pub after: Option<u64>,
 }
 
 impl Span {
@@ -77,6 +79,7 @@ impl Span {
         let to = self.to.iter().map(|time| ("to", time.clone()));
         from.chain(to)
             .chain(self.limit.iter().map(|n| ("limit", n.to_string())))
+            .chain(self.after.iter().map(|n| ("after", n.to_string())))
             .collect()
     }
 }

@@ -17,7 +17,7 @@ pub struct Fault {
     pub message: String,
     /// What to do.
     pub remedy: String,
-    /// Line in the expression or the payload, from 1; 0 if unknown.
+    /// Line in the payload, from 1; 0 if unknown.
     pub line: u32,
     /// Column there, from 1; 0 if unknown.
     pub column: u32,

@@ -235,16 +235,9 @@ fn event_rule(topic: &TopicMapping, place: Place, faults: &mut Vec<Fault>) -> Op
         .and_then(|source| rule(source, place.at("eventId")));
     let interface = Template::new(&topic.interface, pattern.captures());
     if interface.is_none() {
-        let message = format!(
-            "{} names something in braces that the pattern does not capture",
-            topic.interface
-        );
-        faults.push(place.at("interface").fault(
-            "malformed-topic",
-            "",
-            message,
-            "use a capture of the pattern",
-        ));
+        let name = Template::unknown(&topic.interface, pattern.captures());
+        let name = name.unwrap_or(&topic.interface);
+        faults.push(place.at("interface").uncaptured(name, pattern.captures()));
     }
     let twin = Twin::new(&topic.twin, pattern.captures(), &names, place.at("twin"));
     let twin = twin.map_err(|fault| faults.push(fault)).ok();

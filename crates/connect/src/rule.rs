@@ -2,7 +2,7 @@
 
 use crate::{Fault, message::Seen, template::Template};
 use gemelli_engine::expr::{Names, Program};
-use gemelli_model::{Value, time};
+use gemelli_model::{Value, nearest, time};
 use std::sync::Arc;
 
 /// Numbers from here on are milliseconds since 1970, below it seconds: in seconds it is the year 5138.
@@ -23,6 +23,25 @@ impl Place {
             connection: self.connection.clone(),
             pointer: format!("{}/{field}", self.pointer),
         }
+    }
+
+    /// The fault of a template that names what its pattern does not capture.
+    pub fn uncaptured<'a>(
+        &self,
+        name: &str,
+        captures: impl Iterator<Item = &'a Arc<str>>,
+    ) -> Fault {
+        let known: Vec<&str> = captures.map(|capture| &**capture).collect();
+        let captures = match known.is_empty() {
+            true => "it captures nothing".to_owned(),
+            false => format!("captures: {}", known.join(", ")),
+        };
+        let message = format!("{name} is not captured by the pattern; {captures}");
+        let remedy = match nearest::name(name, known.iter().copied()) {
+            Some(near) => format!("did you mean {{{near}}}?"),
+            None => format!("name a capture, or add {{{name}}} to the pattern"),
+        };
+        self.fault("malformed-topic", "", message, remedy)
     }
 
     pub fn fault(
@@ -57,10 +76,17 @@ impl Rule {
         match Program::compile(source, names) {
             Ok(program) => Ok(Self { place, program }),
             Err(error) => {
-                let mut fault =
-                    place.fault("malformed-expression", "", error.message, error.remedy);
-                (fault.line, fault.column) = (error.line, error.column);
-                Err(fault)
+                let message = format!(
+                    "{} (line {}, column {} of the expression)",
+                    error.message, error.line, error.column
+                );
+                // Here a name is no member of an interface.
+                let strange = error.message.starts_with("there is no member");
+                let remedy = match strange && !error.remedy.starts_with("did you mean") {
+                    true => "name payload, properties, topic or a capture of the pattern".into(),
+                    false => error.remedy,
+                };
+                Err(place.fault("malformed-expression", "", message, remedy))
             }
         }
     }
@@ -270,9 +296,12 @@ impl Twin {
         names: &Names,
         place: Place,
     ) -> Result<Self, Fault> {
-        match Template::new(text, captures) {
+        match Template::new(text, captures.clone()) {
             Some(template) if template.captures() => Ok(Self::Template(template, place)),
-            _ => Rule::new(text, names, place).map(Self::Rule),
+            _ => match Template::unknown(text, captures.clone()) {
+                Some(name) => Err(place.uncaptured(name, captures)),
+                None => Rule::new(text, names, place).map(Self::Rule),
+            },
         }
     }
 

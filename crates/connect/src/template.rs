@@ -33,6 +33,23 @@ impl Template {
         Some(Self { parts })
     }
 
+    /// The first name in braces that is no capture, if the text is a template at all and no
+    /// expression with a map in it.
+    pub fn unknown<'a, 't>(
+        text: &'t str,
+        captures: impl Iterator<Item = &'a Arc<str>> + Clone,
+    ) -> Option<&'t str> {
+        text.split('{')
+            .skip(1)
+            .filter_map(|rest| Some(rest.split_once('}')?.0))
+            .find(|name| {
+                let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+                !name.is_empty()
+                    && name.chars().all(plain)
+                    && !captures.clone().any(|capture| &**capture == *name)
+            })
+    }
+
     /// Whether it names a capture at all.
     pub fn captures(&self) -> bool {
         self.parts

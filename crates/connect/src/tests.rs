@@ -181,6 +181,32 @@ spec:
 }
 
 #[test]
+fn a_name_that_no_level_captures_is_told_with_those_that_are() {
+    let text = r#"
+apiVersion: gemelli.dev/v1
+kind: Connection
+metadata: { name: c }
+spec:
+  topics:
+    - { pattern: "{site}/{id}", interface: "{kind}", twin: "{idd}", time: "idd" }
+"#;
+    let manifests = manifest::parse(text).into_result().unwrap();
+    let faults = Mapping::of_manifests(&[manifest::to_value(&manifests[0])]).unwrap_err();
+    let found: Vec<_> = faults
+        .iter()
+        .map(|f| format!("{}: {}; {}; {}:{}", f.pointer, f.message, f.remedy, f.line, f.column))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "/spec/topics/0/time: there is no member `idd` (line 1, column 1 of the expression); did you mean `id`?; 0:0",
+            "/spec/topics/0/interface: kind is not captured by the pattern; captures: site, id; name a capture, or add {kind} to the pattern; 0:0",
+            "/spec/topics/0/twin: idd is not captured by the pattern; captures: site, id; did you mean {id}?; 0:0",
+        ]
+    );
+}
+
+#[test]
 fn the_examples_connections_compile() {
     let root = concat!(
         env!("CARGO_MANIFEST_DIR"),

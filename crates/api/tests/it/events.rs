@@ -1,6 +1,6 @@
 //! CloudEvents in and what comes of them.
 
-use crate::rig::{Folder, ROOMS, Server, options};
+use crate::rig::{Folder, LIMIT, ROOMS, Server, options};
 use serde_json::json;
 
 const STRUCTURED: &[(&str, &str)] = &[("content-type", "application/cloudevents+json")];
@@ -134,6 +134,8 @@ async fn what_is_wrong_is_named_and_kept() {
         .send("POST", "/events", BATCH, &one_bad.to_string())
         .await;
     assert_eq!(partly.json()["errors"][0]["index"], 1, "{partly:?}");
+    assert_eq!(partly.json()["applied"], json!([0]), "{partly:?}");
+    assert!(partly.body.contains("same ids is safe"), "{partly:?}");
     assert_eq!(
         server.get("/digitaltwins/office").await.json()["temperature"],
         7.0
@@ -175,5 +177,33 @@ async fn pressure_and_size_are_answered_not_suffered() {
         .expect(413);
     assert_eq!(refused.json()["code"], "too-large");
     server.get("/v1/twins").await.expect(200);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_over_its_limit_is_counted_and_leaves_a_letter() {
+    let folder = Folder::new();
+    let server = Server::start(folder.path()).await;
+    let huge = "x".repeat(9 << 20);
+    server
+        .send("POST", "/events", STRUCTURED, &huge)
+        .await
+        .expect(413);
+    let letter = tokio::time::timeout(LIMIT, async {
+        loop {
+            let letters = server.get("/v1/deadletters").await.expect(200).json();
+            match letters["items"].get(0) {
+                Some(letter) => break letter.clone(),
+                None => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+            }
+        }
+    });
+    let letter = letter.await.unwrap();
+    assert_eq!(
+        (&letter["code"], &letter["origin"], &letter["payload"]),
+        (&json!("too-large"), &json!("/events"), &json!(""))
+    );
+    let metrics = server.get("/metrics").await.expect(200).body;
+    assert!(metrics.contains(r#"gemelli_rejected_total{code="too-large"} 1"#));
     server.stop().await;
 }

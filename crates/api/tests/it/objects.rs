@@ -128,3 +128,74 @@ async fn objects_are_found_by_kind_and_deleted() {
         .expect(404);
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_has_its_place_in_what_was_sent() {
+    let folder = Folder::new();
+    let server = Server::start(folder.path()).await;
+    server.apply(ROOMS).await;
+    let text = "apiVersion: gemelli.dev/v1
+kind: Connection
+metadata: { name: c }
+spec:
+  topics:
+    - pattern: s/{id}/t
+      interface: room
+      twin: \"{idd}\"
+      payload:
+        temperature: payload.(
+";
+    let problem = server
+        .send("POST", "/v1/apply", &[], text)
+        .await
+        .expect(422)
+        .json();
+    assert_eq!(
+        problem["object"],
+        json!({ "kind": "Connection", "name": "c" })
+    );
+    let places: Vec<_> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| {
+            format!(
+                "{} {}:{}",
+                e["pointer"].as_str().unwrap(),
+                e["line"],
+                e["column"]
+            )
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "/spec/topics/0/payload/temperature 10:22",
+            "/spec/topics/0/twin 8:13"
+        ]
+    );
+    server
+        .send(
+            "PATCH",
+            "/digitaltwins/office",
+            &[],
+            r#"[{"op":"add","path":"/warm","value":true}]"#,
+        )
+        .await
+        .expect(400);
+    let values = r#"[{"op":"add","path":"/temperature","value":18.5}]"#;
+    server
+        .send("PATCH", "/digitaltwins/office", &[], values)
+        .await
+        .expect(204);
+    let other = ROOMS.replace("temperature, schema: double", "temperature, schema: string");
+    for path in ["/v1/apply?dryRun=true", "/v1/apply"] {
+        let refused = server.send("POST", path, &[], &other).await;
+        assert_eq!(
+            (refused.status, &refused.json()["code"]),
+            (409, &json!("in-use")),
+            "{refused:?}"
+        );
+    }
+    server.stop().await;
+}

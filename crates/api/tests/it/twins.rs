@@ -200,11 +200,17 @@ async fn twins_come_page_by_page() {
         (&json!("office"), &json!(null))
     );
     let none = server
-        .get("/v1/twins?interface=house")
+        .get("/v1/twins?interface=romo")
         .await
-        .expect(200)
+        .expect(404)
         .json();
-    assert_eq!(none["items"], json!([]));
+    assert_eq!(
+        (&none["code"], &none["remedy"]),
+        (&json!("unknown-interface"), &json!("did you mean room?"))
+    );
+    for path in ["/v1/stream?interface=romo", "/v1/stream?twin=nobody"] {
+        server.get(path).await.expect(404);
+    }
     server.stop().await;
 }
 

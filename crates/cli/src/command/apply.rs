@@ -6,7 +6,7 @@ use crate::{
     settings::Settings,
     source::{self, Manifest},
 };
-use gemelli_client::Outcome;
+use gemelli_client::{Error, Outcome};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -63,7 +63,7 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let manifests = source::read(&args.filename)?;
     let objects: Vec<_> = manifests.iter().map(Manifest::json).collect();
     let applied = settings.client()?.apply(&objects, args.dry_run);
-    let applied = applied.map_err(|error| refusal(&manifests, error.into()))?;
+    let applied = applied.map_err(|error| refusal(&manifests, error))?;
     let rows: Vec<_> = applied
         .objects
         .iter()
@@ -82,8 +82,28 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-/// A refusal with the place of the manifest that it speaks of.
-pub fn refusal(manifests: &[Manifest], failure: Failure) -> Failure {
+/// A refusal with the place of the manifest that it speaks of. Of several faults all but the last are
+/// told here.
+pub fn refusal(manifests: &[Manifest], error: Error) -> Failure {
+    let mut faults = Vec::new();
+    if let Some(problem) = error.problem() {
+        for fault in problem.errors.iter().take(source::TOLD) {
+            let (Some(object), Some(pointer)) = (&fault.object, &fault.pointer) else {
+                continue;
+            };
+            let exit = Exit::of(&fault.code, problem.status);
+            let failure = Failure::new(exit, &fault.code, &fault.detail, &fault.remedy);
+            faults.push(match source::pointed(manifests, object, pointer) {
+                Some(place) => failure.at(place),
+                None => failure,
+            });
+        }
+    }
+    if let Some(last) = faults.pop() {
+        faults.iter().for_each(Failure::print);
+        return last;
+    }
+    let failure = Failure::from(error);
     let meant = source::meant(manifests, &failure.message);
     match meant.filter(|_| failure.exit != Exit::Unreachable) {
         Some(place) => failure.at(place),

@@ -9,7 +9,6 @@ use crate::{
 };
 use clap_complete::ArgValueCandidates;
 use gemelli_client::{Client, Span};
-use gemelli_model::time;
 use serde_json::{Value as Json, json};
 use std::collections::VecDeque;
 
@@ -26,8 +25,8 @@ pub struct Args {
 
 /// Events shown.
 const EVENTS: usize = 5;
-/// How far back events are looked for, milliseconds before the last change; at last all of history.
-const SPANS_MS: [Option<i64>; 4] = [Some(60_000), Some(3_600_000), Some(86_400_000), None];
+/// How far back events are looked for, records of the log; at last all of history.
+const BACK: [u64; 3] = [1_000, 100_000, u64::MAX];
 
 /// Runs it.
 pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
@@ -36,7 +35,7 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let client = settings.client()?;
     let mut object = get::named(&client, kind, &args.name, false)?;
     if kind == Kind::Twin
-        && let events = last_events(&client, &object, &args.name)?
+        && let events = last_events(&client, &args.name)?
         && let Some(fields) = object.as_object_mut()
     {
         fields.insert("events".into(), json!(events));
@@ -48,15 +47,16 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-/// The last events, looked for in a span that widens until there are enough.
-fn last_events(client: &Client, object: &Json, twin: &str) -> Result<Vec<Json>, Failure> {
-    let updated = output::first(object, get::UPDATED);
-    let updated = time::parse_ms(&updated).unwrap_or(i64::MAX);
+/// The events accepted last, whatever the device's time: looked for from the end of the log, over a
+/// stretch that widens until there are enough.
+fn last_events(client: &Client, twin: &str) -> Result<Vec<Json>, Failure> {
+    let status = client.status()?;
+    let end = status.more.get("records").and_then(Json::as_u64);
+    let end = end.unwrap_or_default();
     let mut last = VecDeque::new();
-    for back in SPANS_MS {
-        let from = back.map(|back| time::format_ms(updated.saturating_sub(back)));
+    for back in BACK {
         let span = Span {
-            from: from.filter(|_| updated < i64::MAX),
+            after: end.checked_sub(back),
             ..Span::default()
         };
         last.clear();
@@ -66,7 +66,7 @@ fn last_events(client: &Client, object: &Json, twin: &str) -> Result<Vec<Json>, 
             }
             last.push_back(json!(entry?));
         }
-        if last.len() == EVENTS || span.from.is_none() {
+        if last.len() == EVENTS || span.after.is_none() {
             break;
         }
     }

@@ -28,7 +28,7 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let client = settings.client()?;
     let planned = client.apply(&objects, true);
     let planned = planned
-        .map_err(|error| super::apply::refusal(&manifests, error.into()))?
+        .map_err(|error| super::apply::refusal(&manifests, error))?
         .objects;
     let changed: Vec<_> = planned
         .iter()

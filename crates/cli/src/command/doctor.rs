@@ -123,7 +123,13 @@ fn folder(data: &Path) -> Json {
     let probe = parent.join(format!(".gemelli-doctor-{}", std::process::id()));
     let written = fs::write(&probe, b"x").and_then(|()| fs::remove_file(&probe));
     match written {
-        Ok(()) => row("data folder", "ok", data.display().to_string(), ""),
+        Ok(()) if data.is_dir() => row("data folder", "ok", data.display().to_string(), ""),
+        Ok(()) => row(
+            "data folder",
+            "warn",
+            format!("{} is absent", data.display()),
+            "`gemelli up` makes it; or name another with --data",
+        ),
         Err(error) => row(
             "data folder",
             "bad",

@@ -40,7 +40,7 @@ pub const SHEET: Sheet = Sheet {
         },
         Column {
             heading: "TIME",
-            wide: true,
+            wide: false,
             cell: |item| cell(item, "/time"),
         },
         Column {
@@ -73,7 +73,7 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let span = Span {
         from: args.from,
         to: args.to,
-        limit: None,
+        ..Span::default()
     };
     let entries = client
         .history(&args.twin, &span)

@@ -10,6 +10,7 @@ use gemelli_load::{
     replay::{self, Error, Map, Target, Version, synthetic},
     simulate,
 };
+use gemelli_model::manifest::{self, Manifest};
 use std::{fs, net::SocketAddr, path::PathBuf};
 
 /// Send the rows of a CSV file as events, in their order, at a chosen speed
@@ -21,7 +22,7 @@ pub struct Args {
     /// CSV with a header, plain or gzip
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
-    /// What a row means: a file (topic, time, eventId, members), or a topic such as sensors/{station}/aq
+    /// What a row means: a Connection's manifest, a file (topic, time, eventId, members), or a topic such as sensors/{station}/aq
     #[arg(long, value_name = "FILE|TOPIC", required_unless_present = "synthetic")]
     map: Option<String>,
     /// Column that holds a row's time, where the map names none
@@ -112,10 +113,43 @@ fn map(args: &Args) -> Result<Map, Failure> {
             "check the path given to --map",
         )
     })?;
-    let mut map =
-        Map::parse(&read).map_err(|error| failed(error).at(Place::at(text, &read, 1, 1)))?;
+    let mut map = match manifest::parse(&read).into_result() {
+        Ok(manifests) if !manifests.is_empty() => of_connection(text, &manifests)?,
+        _ => Map::parse(&read).map_err(|error| failed(error).at(Place::at(text, &read, 1, 1)))?,
+    };
     map.time = map.time.or_else(|| args.time.clone());
     Ok(map)
+}
+
+/// The map that a Connection means: rows go to its pattern, and what the Connection makes of a
+/// message, its event's id too, the server makes.
+fn of_connection(file: &str, manifests: &[Manifest]) -> Result<Map, Failure> {
+    let connections = manifests
+        .iter()
+        .filter_map(|manifest| match &manifest.kind {
+            manifest::Kind::Connection(connection) => Some(connection),
+            _ => None,
+        });
+    let topics: Vec<_> = connections.flat_map(|c| &c.topics).collect();
+    let [topic] = topics.as_slice() else {
+        let message = format!(
+            "{file} has {} topics of Connections, and a file of rows goes to one",
+            topics.len()
+        );
+        let remedy =
+            "write the topic itself, for example --map 'beijing/{station}/air' --time timestamp";
+        return Err(Failure::usage("bad-options", message, remedy));
+    };
+    // A time that is computed is no column; --time names one.
+    let time = topic
+        .time
+        .as_deref()
+        .and_then(|time| time.strip_prefix("payload."));
+    let column = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    Ok(Map::of(
+        &*topic.pattern,
+        time.filter(column).map(str::to_owned),
+    ))
 }
 
 fn target(args: &Args, settings: &Settings) -> Result<Target, Failure> {

@@ -1,7 +1,9 @@
 //! `gemelli watch`: events as they happen.
 
+use super::get;
 use crate::{
     failure::{Exit, Failure},
+    kind::Kind,
     output::{self, Format, cell, first},
     settings::Settings,
 };
@@ -57,7 +59,12 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
             Err(failure)
                 if failure.exit != Exit::Unreachable || failed == 0 || failed >= RETRIES =>
             {
-                return Err(failure);
+                return Err(match &watch.twin {
+                    Some(twin) if failure.code == "unknown-twin" => {
+                        get::suggest(&client, Kind::Twin, twin, failure)
+                    }
+                    _ => failure,
+                });
             }
             Err(_) => failed += 1,
         }

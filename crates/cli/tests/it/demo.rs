@@ -141,9 +141,7 @@ fn a_year_of_beijing_is_replayed_into_stations() {
         "replay",
         &file,
         "--map",
-        "beijing/{station}/air",
-        "--time",
-        "timestamp",
+        "examples/beijing/connection.yaml",
         "--limit",
         "576",
     ]);

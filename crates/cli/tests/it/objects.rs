@@ -223,6 +223,89 @@ fn a_refused_manifest_shows_its_place_and_nothing_is_applied() {
 }
 
 #[test]
+fn faults_of_expressions_point_at_them() {
+    let server = room();
+    let file = server.home.file(
+        "bad.yaml",
+        "apiVersion: gemelli.dev/v1\nkind: Interface\nmetadata: { name: shed }\nspec:\n  properties:\n    - name: a\n      schema: double\n      derived:\n        expression: nothing + 1\n\
+         ---\napiVersion: gemelli.dev/v1\nkind: Interface\nmetadata: { name: hut }\nspec:\n  properties:\n    - name: b\n      schema: double\n      derived:\n        expression: 1 +\n",
+    );
+    refused(
+        &server,
+        &["apply", "-f", &file],
+        5,
+        &[
+            "error[malformed-expression]",
+            " --> ~/bad.yaml:9:21",
+            " --> ~/bad.yaml:19:21",
+        ],
+    );
+}
+
+#[test]
+fn unknown_filters_are_no_empty_answers() {
+    let server = room();
+    let near = &["error[unknown-interface]", "did you mean room?"];
+    refused(&server, &["get", "twins", "--interface", "rom"], 4, near);
+    refused(&server, &["watch", "--interface", "rom"], 4, near);
+    refused(
+        &server,
+        &["watch", "kichen"],
+        4,
+        &["error[unknown-twin]", "did you mean `kitchen`?"],
+    );
+    let empty = server.home.path.join("none");
+    std::fs::create_dir(&empty).unwrap();
+    refused(
+        &server,
+        &["apply", "-f", empty.to_str().unwrap()],
+        4,
+        &["no manifest in ~/none"],
+    );
+}
+
+#[test]
+fn the_last_events_are_those_accepted_last() {
+    let server = room();
+    for n in 0..6 {
+        let value = format!(r#"{{"temperature": {n}}}"#);
+        server.ok(&["send", "kitchen", &value]);
+    }
+    server.ok(&[
+        "send",
+        "kitchen",
+        r#"{"temperature": 77.25}"#,
+        "--time",
+        "2001-01-01T00:00:00Z",
+    ]);
+    let described = server.ok(&["describe", "twin", "kitchen"]);
+    assert!(
+        described.contains("77.25") && described.contains("2001-01-01"),
+        "{described}"
+    );
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_is_named() {
+    let home = Home::new();
+    let ran = home.run(&[
+        "up",
+        "--data",
+        "/proc/x",
+        "--http",
+        "127.0.0.1:0",
+        "--mqtt",
+        "127.0.0.1:0",
+    ]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(
+        ran.err.contains("/proc/x") && ran.err.contains("--data"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
 fn what_cannot_be_used_is_kept_as_a_dead_letter() {
     let server = room();
     refused(

@@ -5,7 +5,7 @@ use super::{
     tree::{Node, Shape},
 };
 use crate::{
-    InterfaceId,
+    InterfaceId, Value,
     interface::{Aggregate, Derived, Direction, Emit, Op},
 };
 
@@ -127,6 +127,12 @@ fn aggregate(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Aggregate>
 }
 
 fn emit(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Emit> {
+    if matches!(&node.shape, Shape::Scalar(Value::Text(word)) if &**word == "command") {
+        let message = "emit: command names no command";
+        let remedy = "write emit: { command: { name: …, relationship: … } }";
+        reader.report("missing-field", node.at, path, message, remedy);
+        return None;
+    }
     if matches!(node.shape, Shape::Scalar(_)) {
         return reader
             .word(node, path, &[("virtual", ())])

@@ -213,3 +213,29 @@ fn problems_are_bounded() {
         .collect();
     assert_eq!(parse(&many).problems.len(), MAX_PROBLEMS);
 }
+
+#[test]
+fn a_bare_command_is_told_the_form_of_emit() {
+    let text = "apiVersion: gemelli.dev/v1\nkind: Interface\nmetadata: {name: a}\nspec:\n  properties:\n    - {name: b, schema: boolean, derived: {expression: \"true\", emit: command}}";
+    assert_eq!(
+        problems(text),
+        "missing-field 6:71 /spec/properties/0/derived/emit: emit: command names no command; write emit: { command: { name: …, relationship: … } }"
+    );
+}
+
+#[test]
+fn pointers_lead_to_places_in_the_text() {
+    let text = "kind: x\n---\n- spec:\n    topics:\n      - a/b: 1\n      - twin: \"{id}\"\n        pattern: p\n";
+    let begin = Place { line: 3, column: 3 };
+    for (pointer, wanted) in [
+        ("", (3, 3)),
+        ("/spec/topics/1/twin", (6, 15)),
+        ("/spec/topics/1/pattern", (7, 18)),
+        ("/spec/topics/0/a~1b", (5, 14)),
+        ("/spec/topics/1/absent", (6, 9)),
+    ] {
+        let place = place_of(text, begin, pointer).unwrap();
+        assert_eq!((place.line, place.column), wanted, "{pointer}");
+    }
+    assert_eq!(place_of(text, Place::default(), ""), None);
+}
