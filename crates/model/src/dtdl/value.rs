@@ -9,11 +9,13 @@
 //! look-ups, no more than [`VIOLATIONS`] told, recursion no deeper than the value, which
 //! [`json`](super::json) bounds. Does not: change or complete a value.
 
+mod model;
 mod primitive;
 mod temporal;
 #[cfg(test)]
 mod tests;
 
+pub use model::Subject;
 pub use primitive::Primitive;
 
 use super::json::{self, Kind, Member, Node, Pos};

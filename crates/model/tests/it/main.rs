@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dtdl_values;
+mod dtdl_verdicts;
 
 use gemelli_model::{
     manifest::{self, Kind},
@@ -129,3 +130,5 @@ fn every_code_has_a_page_and_every_page_says_what_to_do() {
     }
     assert!(seen > 50, "the sources' codes were not found");
 }
+mod dtdl_cases;
+mod dtdl_tables;
