@@ -219,7 +219,7 @@ fn a_bare_command_is_told_the_form_of_emit() {
     let text = "apiVersion: gemelli.dev/v1\nkind: Interface\nmetadata: {name: a}\nspec:\n  properties:\n    - {name: b, schema: boolean, derived: {expression: \"true\", emit: command}}";
     assert_eq!(
         problems(text),
-        "missing-field 6:71 /spec/properties/0/derived/emit: emit: command names no command; write emit: { command: { name: …, relationship: … } }"
+        "missing-field 6:70 /spec/properties/0/derived/emit: emit: command names no command; write emit: { command: { name: …, relationship: … } }"
     );
 }
 
