@@ -89,6 +89,7 @@ pub enum Command {
     Doctor(command::doctor::Args),
     Auth(command::auth::Args),
     Config(command::config::Args),
+    Model(command::model::Args),
     Completion(command::completion::Args),
     Man(command::man::Args),
     Version(command::version::Args),

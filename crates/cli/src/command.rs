@@ -14,6 +14,7 @@ pub mod history;
 pub mod load;
 pub mod logs;
 pub mod man;
+pub mod model;
 pub mod replay;
 pub mod send;
 pub mod simulate;
@@ -41,6 +42,7 @@ pub fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         Command::Doctor(args) => doctor::run(args, settings),
         Command::Auth(args) => auth::run(args, settings),
         Command::Config(args) => config::run(args, settings),
+        Command::Model(args) => model::run(args, settings),
         Command::Completion(args) => completion::run(args, settings),
         Command::Man(args) => man::run(args, settings),
         Command::Version(args) => version::run(args, settings),

@@ -6,6 +6,7 @@ mod docs;
 mod errors;
 mod fixture;
 mod interop;
+mod model;
 mod objects;
 mod offline;
 mod surface;
