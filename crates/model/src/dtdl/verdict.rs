@@ -20,7 +20,7 @@ pub enum Fault {
     #[error(transparent)]
     Json(#[from] json::Error),
     /// Something that a case has is absent, or of another kind.
-    #[error("a case has {0}, and this line has not; see docs/cli.md for the form")]
+    #[error("a case has {0}, and this line has not")]
     Missing(&'static str),
     /// The verdict cannot be written.
     #[error("the verdict cannot be written: {0}")]
