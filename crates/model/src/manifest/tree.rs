@@ -11,8 +11,11 @@ use std::{collections::BTreeMap, sync::Arc};
 /// Longest text, in bytes.
 pub const MAX_TEXT_BYTES: usize = 64 << 20;
 
-/// Most nodes of one text, aliases counted as what they stand for.
+/// Most nodes of one text, aliases and anchors counted as the copies that they make.
 pub const MAX_NODES: usize = 8_000_000;
+
+/// Nodes that any text may have. One without aliases has fewer than bytes, so each byte allows one more.
+pub const FREE_NODES: usize = 10_000;
 
 /// Deepest nesting.
 pub const MAX_DEPTH: usize = 64;
@@ -156,7 +159,11 @@ fn broken(code: &'static str, message: String, remedy: &str, at: Place) -> Probl
 }
 
 fn yaml(text: &str) -> Result<Vec<Node>, Problem> {
-    let mut build = Build::default();
+    let most = MAX_NODES.min(FREE_NODES + text.len());
+    let mut build = Build {
+        most,
+        ..Build::default()
+    };
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => build.take(event, span)?,
@@ -191,6 +198,8 @@ struct Build {
     open: Vec<Open>,
     anchors: BTreeMap<usize, (Node, usize)>,
     nodes: usize,
+    /// Most of them.
+    most: usize,
 }
 
 impl Build {
@@ -219,9 +228,13 @@ impl Build {
                 Some(open) => self.put(open.node, None, open.anchor),
                 None => Ok(()),
             },
-            Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
-                Some((mut node, size)) => {
+            Event::Alias(anchor) => match self.anchors.get(&anchor).map(|(_, size)| *size) {
+                Some(size) => {
                     self.count(size, at)?;
+                    let Some(mut node) = self.anchors.get(&anchor).map(|(node, _)| node.clone())
+                    else {
+                        return Ok(());
+                    };
                     node.at = at;
                     let text = match &node.shape {
                         Shape::Scalar(Value::Text(text)) => Some(text.clone()),
@@ -260,13 +273,16 @@ impl Build {
 
     fn count(&mut self, nodes: usize, at: Place) -> Result<(), Problem> {
         self.nodes = self.nodes.saturating_add(nodes);
-        if self.nodes <= MAX_NODES {
+        if self.nodes <= self.most {
             return Ok(());
         }
         Err(broken(
-            "limit-reached",
-            format!("more than {MAX_NODES} values, aliases counted as what they stand for"),
-            "split the text into several files",
+            "too-large",
+            format!(
+                "more than {} values, aliases and anchors counted as the copies that they make",
+                self.most
+            ),
+            "use fewer aliases, or split the text into several files",
             at,
         ))
     }
@@ -275,6 +291,7 @@ impl Build {
     fn put(&mut self, node: Node, text: Option<&str>, anchor: usize) -> Result<(), Problem> {
         if anchor != 0 {
             let size = size(&node);
+            self.count(size, node.at)?;
             self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(open) = self.open.last_mut() else {
@@ -423,6 +440,23 @@ mod tests {
             let inner = vec![format!("*a{}", n - 1); 10].join(",");
             bomb.push_str(&format!("a{n}: &a{n} [{inner}]\n"));
         }
-        assert!(read(&bomb).starts_with("limit-reached"));
+        assert!(read(&bomb).starts_with("too-large"), "{}", read(&bomb));
+    }
+
+    #[test]
+    fn a_short_text_stands_for_few_values() {
+        let expand = |levels: usize| {
+            let mut text = String::from("- &a0 [1,1,1,1,1,1,1,1,1,1]\n");
+            for n in 1..levels {
+                let inner = vec![format!("*a{}", n - 1); 10].join(",");
+                text.push_str(&format!("- &a{n} [{inner}]\n"));
+            }
+            read(&text)
+        };
+        assert!(expand(3).starts_with('['), "{}", expand(3));
+        assert!(expand(5).starts_with("too-large 4:"), "{}", expand(5));
+        let anchors: String = (0..60).map(|n| format!("[&a{n} ")).collect();
+        let nested = format!("{anchors}[{}]{}", "1,".repeat(500), "]".repeat(60));
+        assert!(read(&nested).starts_with("too-large"), "{}", read(&nested));
     }
 }
