@@ -95,6 +95,15 @@ pub async fn run<H: Host>(shared: Arc<Shared<H>>, arrival: Arrival, mut stop: wa
     crate::metrics::sub(&shared.counters.connections_now, 1);
 }
 
+/// Tells the host of bytes that make no packet, or none that may come.
+fn refused<H: Host>(shared: &Shared<H>, origin: &str, malformed: &Malformed, bytes: &[u8]) {
+    let code = match malformed.reason {
+        Reason::PACKET_TOO_LARGE => "too-large",
+        _ => "malformed-packet",
+    };
+    shared.host.refused(code, origin, malformed.what, bytes);
+}
+
 impl<H: Host> Connection<H> {
     async fn serve(&mut self, stop: &mut watch::Receiver<bool>) -> End {
         let mut released = self.shared.host.released();
@@ -247,6 +256,8 @@ impl<H: Host> Connection<H> {
 
     fn protocol(&self, malformed: Malformed) -> End {
         add(&self.shared.counters.closed_for_protocol, 1);
+        let origin = format!("mqtt/client/{}", self.claim.session.client);
+        refused(&self.shared, &origin, &malformed, &self.input);
         End::Told(Disconnect { reason_string: Some(malformed.what.into()), ..Disconnect::new(malformed.reason) })
     }
 

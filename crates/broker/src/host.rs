@@ -52,6 +52,11 @@ pub trait Host: Send + Sync + 'static {
 
     /// Milliseconds since 1970.
     fn now_ms(&self) -> i64;
+
+    /// Input that was no message yet was refused: by what code, from whom, why, and its first bytes.
+    fn refused(&self, code: &'static str, origin: &str, reason: &str, bytes: &[u8]) {
+        let _ = (code, origin, reason, bytes);
+    }
 }
 
 /// Tells whether a topic is wanted.
@@ -90,6 +95,8 @@ pub struct Publish {
     pub journal: Bytes,
     /// Where to say no.
     pub reply: Option<Reply>,
+    /// It is a will: the broker took it on when its client connected.
+    pub will: bool,
 }
 
 impl Publish {
@@ -190,10 +197,13 @@ pub struct Delivery {
 pub struct Scanned {
     /// Wanted messages in the log's order.
     pub found: Vec<Delivery>,
-    /// Where the next scan starts: all before it was looked at. Equal to `from` only if nothing newer is released.
+    /// Where the next scan starts: all before it was looked at. Equal to `from` only if nothing newer is released,
+    /// or if it failed.
     pub next: Seq,
     /// How many records between `from` and the oldest one kept are gone: retention was faster than the session.
     pub lost: u64,
+    /// What stands at `next` could not be read: the host has paused, and the broker comes again for it.
+    pub failed: bool,
 }
 
 /// Why the node takes nothing for now.

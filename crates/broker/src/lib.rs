@@ -126,6 +126,16 @@ impl<H: Host> Broker<H> {
         session.map(|s| s.end(Reason::ADMINISTRATIVE_ACTION.0)).is_some()
     }
 
+    /// Ends all connections with this reason.
+    pub fn end_all(&self, reason: Reason) {
+        let sessions: Vec<_> = self.0.sessions.lock().values().cloned().collect();
+        for session in sessions {
+            if session.outbound.lock().is_connected() {
+                session.end(reason.0);
+            }
+        }
+    }
+
     /// The message retained on a topic: its payload.
     pub fn retained(&self, topic: &str) -> Option<Bytes> {
         self.0.image.lock().retained(topic).map(|m| m.payload.clone())

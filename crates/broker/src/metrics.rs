@@ -76,6 +76,8 @@ counters! {
     dropped_retained,
     /// Scans of the log for sessions that lag.
     scans,
+    /// Scans of the log that met a place that could not be read; they are tried again.
+    failed_scans,
     /// Wills published.
     wills,
     /// QoS 2 messages that came again and were not published again.

@@ -49,6 +49,7 @@ pub fn will_item<H: Host>(shared: &Shared<H>, client: &Arc<str>, will: &Testamen
         expires_ms,
         journal: record::encode(&changes),
         reply: None,
+        will: true,
     })
 }
 
@@ -58,14 +59,20 @@ pub fn delay_will<H: Host>(shared: &Shared<H>, client: &Arc<str>, will: Testamen
     shared.timers.lock().insert((due_ms, client.clone()));
 }
 
-/// The client returned: its will is void. Answers whether there was one.
-pub fn cancel_will<H: Host>(shared: &Shared<H>, client: &str) -> bool {
-    shared.wills.lock().remove(client).is_some()
+/// Takes a will that waits: it was published, or its client returned.
+pub fn take_will<H: Host>(shared: &Shared<H>, client: &Arc<str>) -> Option<Testament> {
+    let (due_ms, will) = shared.wills.lock().remove(client)?;
+    shared.timers.lock().remove(&(due_ms, client.clone()));
+    Some(will)
 }
 
-/// Takes a will that waits.
-pub fn take_will<H: Host>(shared: &Shared<H>, client: &str) -> Option<Testament> {
-    shared.wills.lock().remove(client).map(|(_, will)| will)
+/// The client returned: its session no longer ends by itself.
+pub fn keep_session<H: Host>(shared: &Shared<H>, session: &Session) {
+    let ends_ms = session.ends_ms.swap(i64::MAX, Ordering::AcqRel);
+    let will_ms = shared.wills.lock().get(&session.client).map(|(due_ms, _)| *due_ms);
+    if ends_ms != i64::MAX && will_ms != Some(ends_ms) {
+        shared.timers.lock().remove(&(ends_ms, session.client.clone()));
+    }
 }
 
 /// Ends a session later, unless the client returns.

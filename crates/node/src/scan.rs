@@ -34,6 +34,8 @@ pub const KEPT_BYTES: usize = 1 << 20;
 pub const RECENT: usize = 64;
 /// Tables nobody asked for during this time are dropped.
 const IDLE: Duration = Duration::from_secs(30);
+/// Pause of a session whose reading of the log failed.
+const FAILED_PAUSE: Duration = Duration::from_secs(1);
 /// Stretches that are read at a time.
 const READERS: usize = 2;
 
@@ -190,6 +192,7 @@ impl Core {
             found: Vec::new(),
             next: from.max(oldest.min(self.published().next_seq)),
             lost,
+            failed: false,
         };
         while scanned.found.len() < limit {
             let table = match self.scans.latest(scanned.next) {
@@ -201,6 +204,7 @@ impl Core {
                         break;
                     }
                     let Some(table) = self.table(scanned.next, until).await else {
+                        scanned.failed = true;
                         break;
                     };
                     table
@@ -208,9 +212,16 @@ impl Core {
             };
             let (places, next) = table.places(scanned.next, limit - scanned.found.len(), wish);
             if !places.is_empty() {
-                scanned.found.extend(self.messages(&table, &places).await);
+                let Some(messages) = self.messages(&table, &places).await else {
+                    scanned.failed = true;
+                    break;
+                };
+                scanned.found.extend(messages);
             }
             scanned.next = next;
+        }
+        if scanned.failed {
+            tokio::time::sleep(FAILED_PAUSE).await;
         }
         scanned
     }
@@ -237,8 +248,8 @@ impl Core {
         Some(table)
     }
 
-    /// The messages at these places: those of the table, the others out of the log.
-    async fn messages(&self, table: &Table, places: &[u32]) -> Vec<Delivery> {
+    /// The messages at these places: those of the table, the others out of the log. `None`: it cannot be read.
+    async fn messages(&self, table: &Table, places: &[u32]) -> Option<Vec<Delivery>> {
         let absent: HashSet<u32> = places
             .iter()
             .filter(|p| !table.kept.contains_key(p))
@@ -264,12 +275,10 @@ impl Core {
                 })?;
                 Ok(read)
             });
-            read = messages.await.unwrap_or_default();
+            read = messages.await?;
         }
-        places
-            .iter()
-            .filter_map(|p| table.kept.get(p).cloned().or_else(|| read.remove(p)))
-            .collect()
+        let message = |p| table.kept.get(p).cloned().or_else(|| read.remove(p));
+        Some(places.iter().filter_map(message).collect())
     }
 
     async fn on_disk<T: Send + 'static>(

@@ -64,6 +64,7 @@ pub async fn open<H: Host>(shared: Arc<Shared<H>>, arrival: Arrival) -> Option<B
     let connect = match timeout(patience, read_connect(&mut io, &mut codec, &mut input)).await {
         Ok(Some(Ok(connect))) => connect,
         Ok(Some(Err(malformed))) => {
+            super::refused(&shared, &format!("mqtt/connect/{}", peer.ip()), &malformed, &input);
             // Before MQTT 5 only two faults have an answer.
             let answered = codec.version() == Version::V5
                 || matches!(malformed.reason, Reason::UNSUPPORTED_VERSION | Reason::CLIENT_ID_NOT_VALID);
@@ -190,7 +191,6 @@ async fn accept<H: Host>(
     let (claim, present, mut items) = take_session(shared, &client, connect.clean_start).await?;
     ack.session_present = present;
     let session = claim.session.clone();
-    session.ends_ms.store(i64::MAX, Ordering::Release);
 
     let keep_alive_s = match (options.max_keep_alive_s, connect.keep_alive_s) {
         (0, asked) => asked,
@@ -214,7 +214,7 @@ async fn accept<H: Host>(
         items.push(timers::session_item(&[Change::Opened { client: client.clone(), expiry_s: 0 }]));
     }
     let will = connect.will.take().map(|will| testament(*will, keep_alive_s));
-    match (&will, timers::cancel_will(shared, &client)) {
+    match (&will, timers::take_will(shared, &client).is_some()) {
         (Some(will), _) => items.push(timers::session_item(&[Change::Willed { client: client.clone(), will: (**will).clone() }])),
         (None, true) => items.push(timers::session_item(&[Change::Unwilled { client: client.clone() }])),
         (None, false) => {}
@@ -257,6 +257,7 @@ async fn take_session<H: Host>(shared: &Arc<Shared<H>>, client: &Arc<str>, clean
         if session.is_gone() {
             continue;
         }
+        timers::keep_session(shared, &session);
         let present = session.outbound.lock().is_durable();
         if !(clean && present) {
             return Ok((claim, present, items));

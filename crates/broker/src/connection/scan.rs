@@ -88,6 +88,7 @@ impl<H: Host> Connection<H> {
             return;
         }
         add(&self.shared.counters.lost_to_retention, scanned.lost);
+        add(&self.shared.counters.failed_scans, u64::from(scanned.failed));
         let wishes: Vec<Wish> = outbound.subscriptions.iter().filter_map(|(f, s)| Wish::of(f, s)).collect();
         for delivery in &scanned.found {
             let travelling = host::decode_properties(&delivery.message.properties);
@@ -111,7 +112,7 @@ impl<H: Host> Connection<H> {
                 }
             }
         }
-        if scanned.next >= self.shared.delivering() {
+        if scanned.next >= self.shared.delivering() && !scanned.failed {
             outbound.set_flow(Flow::Live { from: scanned.next });
             outbound.subscriptions.values_mut().for_each(|s| s.missed = None);
         } else {

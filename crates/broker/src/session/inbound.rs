@@ -79,6 +79,9 @@ pub struct Inbound {
     verdicts: Option<Arc<Verdicts>>,
     negatives: Vec<(u64, Negative)>,
     items: Vec<Item>,
+    /// Whether `items`, and the items being admitted, hold changes of the session.
+    changed: bool,
+    changing: bool,
     published: bool,
     /// Messages refused here.
     pub refused: u64,
@@ -103,6 +106,8 @@ impl Inbound {
             verdicts: None,
             negatives: Vec::new(),
             items: Vec::new(),
+            changed: false,
+            changing: false,
             published: false,
             refused: 0,
             duplicates: 0,
@@ -279,6 +284,7 @@ impl Inbound {
             expires_ms,
             journal: record::encode(&changes),
             reply,
+            will: false,
         }));
     }
 
@@ -294,11 +300,13 @@ impl Inbound {
 
     /// Queues items that nothing waits for.
     pub fn add(&mut self, items: Vec<Item>) {
+        self.changed |= !items.is_empty();
         self.items.extend(items);
     }
 
     /// Queues a change for the log.
     pub fn change(&mut self, change: &Change) {
+        self.changed = true;
         self.items.push(Item::Session(record::encode(std::slice::from_ref(change))));
     }
 
@@ -330,6 +338,7 @@ impl Inbound {
     /// What is to be admitted now. Nothing: what waits is covered by what was admitted before.
     pub fn take_items(&mut self) -> Vec<Item> {
         self.admitting += std::mem::take(&mut self.unadmitted);
+        self.changing = std::mem::take(&mut self.changed);
         if self.items.is_empty() {
             self.admitted(self.last_number);
         }
@@ -345,12 +354,12 @@ impl Inbound {
         }
     }
 
-    /// The items taken last were refused. MQTT 5 clients are told per message; an older client, or one that
-    /// waits for something that has no negative answer, must be disconnected so that it repeats.
+    /// The items taken last were refused. MQTT 5 clients are told per message; an older client, one that waits for
+    /// something that has no negative answer, or one whose session changed, must be disconnected so that it repeats.
     pub fn unavailable(&mut self, why: &Unavailable, received: &mut BTreeSet<u16>) -> Option<Disconnect> {
         let text: Arc<str> = why.reason.as_str().into();
         let end = self.pending.len() - self.unadmitted;
-        let mut only_messages = true;
+        let mut only_messages = !self.changing;
         for pending in self.pending.range(end - self.admitting..end) {
             match pending {
                 Pending::PubAck { ticket, .. } => {
@@ -364,6 +373,8 @@ impl Inbound {
             }
         }
         if only_messages && self.settings.version == Version::V5 {
+            // Its presence, if it was among the items, is told with the next message.
+            self.published = false;
             self.admitted(self.last_number);
             return None;
         }

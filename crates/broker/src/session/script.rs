@@ -333,3 +333,26 @@ fn a_full_queue_sends_a_durable_session_to_the_log() {
          behind from 2",
     );
 }
+
+#[test]
+fn a_session_whose_change_was_refused_is_disconnected() {
+    check(
+        Version::V5,
+        true,
+        "= deliver a q2
+         ! sending
+         = released #0
+         = admitted #1
+         = released #1
+         < publish a q2 #1
+         > pubrec #1
+         ! sent
+         = admitted #2
+         = released #2
+         < pubrel #1
+         > pubcomp #1
+         ! done
+         = unavailable
+         closed: quota exceeded (0x97)",
+    );
+}
