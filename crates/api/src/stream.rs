@@ -1,8 +1,8 @@
 //! `/v1/stream`: what happens, live, as server-sent events.
 //!
 //! Each event has the record's place in the log as its id; `Last-Event-ID` (or `?after=`) goes on from
-//! there, out of the log. Nothing is left out silently: whoever is too slow, or asks for more than the log
-//! still holds, gets an event `gap` that says which records are missing.
+//! there, out of the log, and whoever is too slow is served from it too. Nothing is left out silently: for what
+//! the log no longer holds comes an event `gap` that says which records are missing.
 
 use crate::{
     App,
@@ -23,13 +23,15 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use gemelli_event::{Record, Seq};
-use gemelli_node::{Node, driver::Frame};
+use gemelli_node::{Live, Node, driver::Frame};
 use serde::Deserialize;
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 use tokio::sync::{broadcast, watch};
 
 /// How often a stream on which nothing happens shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Text out of the log that waits for a reader, bytes: it may be more by one record.
+const TEXT_BYTES: usize = 1 << 20;
 /// Most live streams at a time.
 pub const STREAMS: u64 = 1_000;
 
@@ -129,7 +131,6 @@ async fn open(
         stopping: app.node.stopping(),
         next,
         released,
-        ready: VecDeque::new(),
         _permit: permit,
     };
     let hello = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b": gemelli\n\n"))]);
@@ -180,14 +181,12 @@ impl Drop for Permit {
 struct Reader {
     node: Node,
     wanted: Wanted,
-    live: broadcast::Receiver<Arc<Frame>>,
+    live: broadcast::Receiver<Live>,
     stopping: watch::Receiver<bool>,
     /// The place of the next record to look at.
     next: Seq,
     /// Up to here the log has what was asked for; after it the live side has.
     released: Seq,
-    /// Frames taken from the live side that the log does not have to give.
-    ready: VecDeque<Arc<Frame>>,
     _permit: Permit,
 }
 
@@ -196,54 +195,40 @@ impl Reader {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if self.next < self.released {
-                match self.catch_up(self.released).await {
-                    Some(text) if text.is_empty() => continue,
-                    text => return text,
+                let text = self.catch_up(self.released).await;
+                if text.is_empty() {
+                    continue;
                 }
+                return Some(text);
             }
-            let frame = match self.ready.pop_front() {
-                Some(frame) => frame,
-                None => {
-                    let received = tokio::select! {
-                        received = tokio::time::timeout(HEARTBEAT, self.live.recv()) => received,
-                        _ = self.stopping.wait_for(|stopping| *stopping) => return None,
-                    };
-                    match received {
-                        Err(_) => return Some(Bytes::from_static(b": alive\n\n")),
-                        Ok(Ok(frame)) => frame,
-                        Ok(Err(broadcast::error::RecvError::Closed)) => return None,
-                        Ok(Err(broadcast::error::RecvError::Lagged(frames))) => {
-                            self.node.metrics().stream_gaps.inc_by(frames);
-                            let Some(oldest) = self.oldest().await else {
-                                continue;
-                            };
-                            return Some(self.gap(oldest));
-                        }
+            let received = tokio::select! {
+                received = tokio::time::timeout(HEARTBEAT, self.live.recv()) => received,
+                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+            };
+            match received {
+                Err(_) => return Some(Bytes::from_static(b": alive\n\n")),
+                Ok(Ok(Live {
+                    first_seq,
+                    frame: Some(frame),
+                    ..
+                })) if first_seq <= self.next => {
+                    let text = self.text(&frame);
+                    self.next = self.next.max(frame.next_seq());
+                    if !text.is_empty() {
+                        return Some(text.into());
                     }
                 }
-            };
-            if frame.first_seq > self.next {
-                self.ready.push_front(frame.clone());
-                self.released = frame.first_seq;
-                continue;
-            }
-            let text = self.text(frame.placed());
-            self.next = self.next.max(frame.next_seq());
-            if !text.is_empty() {
-                return Some(text.into());
+                Ok(Ok(live)) => self.released = self.released.max(live.next_seq),
+                Ok(Err(broadcast::error::RecvError::Closed)) => return None,
+                Ok(Err(broadcast::error::RecvError::Lagged(frames))) => {
+                    self.node.metrics().stream_gaps.inc_by(frames);
+                    self.released = self.node.published().next_seq;
+                }
             }
         }
     }
 
-    /// After frames were lost: the place where the live side goes on.
-    async fn oldest(&mut self) -> Option<Seq> {
-        let frame = self.live.try_recv().ok()?;
-        let first = frame.first_seq;
-        self.ready.push_back(frame);
-        Some(first)
-    }
-
-    /// Says that records up to `until` were not sent.
+    /// Says that records up to `until` are gone.
     fn gap(&mut self, until: Seq) -> Bytes {
         let text = format!(
             "event: gap\ndata: {{\"from\":{},\"to\":{}}}\n\n",
@@ -254,32 +239,42 @@ impl Reader {
         text.into()
     }
 
-    /// What the log has between here and `until`: one read of it.
-    async fn catch_up(&mut self, until: Seq) -> Option<Bytes> {
-        let read = self.node.read_log(self.next, until).await;
+    /// What the log has between here and `until`: one read of it, as much as a reader may keep waiting.
+    async fn catch_up(&mut self, until: Seq) -> Bytes {
+        let wanted = self.wanted.clone();
+        let take = move |out: &mut Vec<u8>, seq, record: &Record| {
+            if wanted.takes(record) {
+                write(out, seq, record);
+            }
+            out.len() < TEXT_BYTES
+        };
+        let read = self.node.read_log(self.next, until, take).await;
         if read.lost > 0 {
             let until = self.next + read.lost;
-            return Some(self.gap(until));
+            return self.gap(until);
         }
         if read.next <= self.next {
-            return Some(self.gap(until));
+            return self.gap(until);
         }
-        let text = self.text(read.records.iter().map(|(seq, record)| (*seq, record)));
         self.next = read.next;
-        Some(text.into())
+        read.taken.into()
     }
 
-    fn text<'a>(&self, records: impl Iterator<Item = (Seq, &'a Record)>) -> Vec<u8> {
+    fn text(&self, frame: &Frame) -> Vec<u8> {
         let mut out = Vec::new();
-        for (seq, record) in records {
-            if seq < self.next || !self.wanted.takes(record) {
-                continue;
+        for (seq, record) in frame.placed() {
+            if seq >= self.next && self.wanted.takes(record) {
+                write(&mut out, seq, record);
             }
-            let category = entry::category(&record.body).unwrap_or_default();
-            out.extend_from_slice(format!("id: {seq}\nevent: {category}\ndata: ").as_bytes());
-            entry::write(&mut out, seq, record);
-            out.extend_from_slice(b"\n\n");
         }
         out
     }
+}
+
+/// One record as a server-sent event.
+fn write(out: &mut Vec<u8>, seq: Seq, record: &Record) {
+    let category = entry::category(&record.body).unwrap_or_default();
+    out.extend_from_slice(format!("id: {seq}\nevent: {category}\ndata: ").as_bytes());
+    entry::write(out, seq, record);
+    out.extend_from_slice(b"\n\n");
 }

@@ -46,6 +46,20 @@ pub struct Published {
     pub body: Body,
     /// The client's connection says whether the twin is bound.
     pub binds: bool,
+    /// It is a will, promised when the client connected.
+    pub will: bool,
+}
+
+impl Entry {
+    /// Whether it is taken while admission is held: what the broker and the driver have to note of what is
+    /// so already. What they may write is what the reserve of disk and memory is for.
+    fn passes_hold(&self) -> bool {
+        match self {
+            Self::Client(_) | Self::Record(Body::Session(_)) => true,
+            Self::Published(published) => published.will,
+            Self::Record(_) | Self::Check(_) => false,
+        }
+    }
 }
 
 /// An input that has been given its number.
@@ -171,7 +185,7 @@ impl Admission {
     /// Of nothing, the number of the last input so far.
     pub async fn admit(&self, offers: Vec<Offer>) -> Result<u64, Closed> {
         let cost = self.cost(&offers);
-        if let Some(why) = self.closed() {
+        if let Some(why) = self.closed_to(&offers) {
             return Err(why);
         }
         match self.room.acquire_many(cost).await {
@@ -210,13 +224,22 @@ impl Admission {
 
     fn push(&self, offers: Vec<Offer>, cost: u32) -> Result<u64, Closed> {
         let mut queue = self.queue.lock();
-        if let Some(why) = queue.closed.clone().or_else(|| queue.held.clone()) {
+        if let Some(why) = queue.closed.clone() {
             drop(queue);
             self.room.add_permits(cost as usize);
             return Err(why);
         }
+        let (mut offers, mut left, mut refused) = (offers, cost, None);
+        if let Some(why) = queue.held.clone() {
+            let before = offers.len();
+            offers.retain(|offer| offer.entry.passes_hold());
+            if offers.len() < before {
+                left = self.cost(&offers).min(cost);
+                self.room.add_permits((cost - left) as usize);
+                refused = Some(why);
+            }
+        }
         let admitted = Instant::now();
-        let mut left = cost;
         let mut offers = offers.into_iter().peekable();
         while let Some(offer) = offers.next() {
             let own = if offers.peek().is_none() {
@@ -238,7 +261,7 @@ impl Admission {
         let last = queue.last;
         drop(queue);
         self.filled.notify_one();
-        Ok(last)
+        refused.map_or(Ok(last), Err)
     }
 
     /// For the driver: moves what waits, up to a frame's bounds, to `out`; waits until `deadline` for it.
@@ -295,7 +318,8 @@ impl Admission {
         self.filled.notify_all();
     }
 
-    /// Refuses new input until it is called with `None`. What waits is still served.
+    /// Refuses new input until it is called with `None`: all but the broker's own records, clients that come and
+    /// go, and wills, which are taken also out of a set of which the rest is refused. What waits is still served.
     pub fn hold(&self, why: Option<Closed>) {
         self.queue.lock().held = why;
     }
@@ -310,6 +334,18 @@ impl Admission {
     pub fn closed(&self) -> Option<Closed> {
         let queue = self.queue.lock();
         queue.closed.clone().or_else(|| queue.held.clone())
+    }
+
+    /// Why it takes none of these, if so.
+    fn closed_to(&self, offers: &[Offer]) -> Option<Closed> {
+        let queue = self.queue.lock();
+        let held = || {
+            queue
+                .held
+                .clone()
+                .filter(|_| !offers.iter().any(|o| o.entry.passes_hold()))
+        };
+        queue.closed.clone().or_else(held)
     }
 
     /// Inputs and bytes that wait.
@@ -421,13 +457,67 @@ mod tests {
         assert_eq!(admission.take(9, 1 << 20, None, &mut out), Taken::Ended);
     }
 
+    fn command() -> Offer {
+        Offer::new(Body::Command(Command::Remove {
+            kind: "Twin".into(),
+            name: "t".into(),
+        }))
+    }
+
+    fn published(will: bool) -> Offer {
+        let letter = gemelli_event::record::DeadLetter {
+            code: "c".into(),
+            reason: "r".into(),
+            origin: "o".into(),
+            payload: Bytes::new(),
+            dropped: 0,
+        };
+        Offer {
+            entry: Entry::Published(Box::new(Published {
+                client: "a".into(),
+                journal: Bytes::new(),
+                also: None,
+                body: Body::DeadLetter(letter),
+                binds: false,
+                will,
+            })),
+            answer: Answer::None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hold_lets_the_brokers_own_records_and_wills_pass() {
+        let admission = Admission::new(10_000);
+        admission.hold(Some(Closed::DiskFull));
+        let gone = Presence {
+            client: "a".into(),
+            connected: false,
+        };
+        let client = Offer {
+            entry: Entry::Client(gone),
+            answer: Answer::None,
+        };
+        let own = vec![offer(1), client, published(true)];
+        assert_eq!(admission.admit(own).await, Ok(3));
+        let mixed = vec![offer(1), published(false)];
+        assert_eq!(
+            admission.admit(mixed).await,
+            Err(Closed::DiskFull),
+            "the publication is refused"
+        );
+        let mut out = Vec::new();
+        admission.take(9, 1 << 20, None, &mut out);
+        assert_eq!(out.len(), 4, "the session record beside it is taken");
+        assert_eq!(admission.depth(), (0, 0));
+    }
+
     #[test]
     fn what_is_held_goes_on_later() {
         let admission = Admission::new(1_000);
         admission.hold(Some(Closed::DiskFull));
-        assert_eq!(admission.admit_now(vec![offer(1)]), Err(Closed::DiskFull));
+        assert_eq!(admission.admit_now(vec![command()]), Err(Closed::DiskFull));
         admission.hold(None);
-        assert_eq!(admission.admit_now(vec![offer(1)]), Ok(1));
+        assert_eq!(admission.admit_now(vec![command()]), Ok(1));
     }
 
     #[tokio::test]

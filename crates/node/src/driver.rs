@@ -305,6 +305,7 @@ impl Driver {
             also,
             body,
             binds,
+            ..
         } = published;
         if !journal.is_empty() {
             let journal = Body::Session(journal);
@@ -318,7 +319,7 @@ impl Driver {
             && self.clients.published(&client, &event.twin)
             && !self.step_presence(turn, event.twin.clone(), true)
         {
-            self.clients.forget(&client, &event.twin);
+            self.clients.forget(&event.twin);
         }
         body
     }
@@ -394,6 +395,9 @@ impl Driver {
         let verdict = self.engine.step(seq, &record);
         match &verdict {
             Verdict::Accepted | Verdict::Answer(_) => {
+                if let Body::Command(Command::Delete { twin, .. }) = &record.body {
+                    self.clients.forget(twin);
+                }
                 self.tail.pass(seq, &record);
                 turn.records.push(record);
                 (verdict, Some(seq))

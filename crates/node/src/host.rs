@@ -3,16 +3,19 @@
 use crate::{
     admission::{Closed, Entry, Offer},
     answer::Answer,
-    intake, pipeline,
+    intake,
+    letters::PAYLOAD_BYTES,
+    pipeline,
     scan::Wish,
     state::Core,
 };
+use bytes::Bytes;
 use gemelli_auth::loopback;
 use gemelli_broker::{
-    Host, Item,
+    Host, Item, Reason,
     host::{Action, Credentials, Principal, Refused, Scanned, Unavailable, Wanted},
 };
-use gemelli_event::{Body, Seq};
+use gemelli_event::{Body, Seq, record::DeadLetter};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -77,6 +80,12 @@ impl Host for Core {
     }
 
     fn authenticate(&self, who: &Credentials) -> Result<Principal, Refused> {
+        if let Some(why @ Closed::ReadOnly(_)) = self.admission.closed() {
+            return Err(Refused {
+                reason: Reason::SERVER_UNAVAILABLE,
+                text: why.to_string(),
+            });
+        }
         self.access.authenticate(who)
     }
 
@@ -91,14 +100,26 @@ impl Host for Core {
     fn now_ms(&self) -> i64 {
         self.clock.now_ms()
     }
+
+    fn refused(&self, code: &'static str, origin: &str, reason: &str, bytes: &[u8]) {
+        let kept = bytes.get(..PAYLOAD_BYTES).unwrap_or(bytes);
+        self.dead_letter(DeadLetter {
+            code: code.into(),
+            reason: reason.into(),
+            origin: origin.into(),
+            payload: Bytes::copy_from_slice(kept),
+            dropped: 0,
+        });
+    }
 }
 
 impl Core {
-    /// Records from the log, on a thread that may wait for the disk.
-    pub(crate) async fn read_log(&self, from: Seq, until: Seq) -> crate::reading::Read {
-        let store = self.store.clone();
-        let read =
-            tokio::task::spawn_blocking(move || crate::reading::log(&store, from, until)).await;
-        read.unwrap_or_default()
+    /// Notes input that could not be used. Never waits: while nothing is taken it is only counted.
+    pub(crate) fn dead_letter(&self, letter: DeadLetter) {
+        self.metrics.reject(&letter.code);
+        let offer = Offer::new(Body::DeadLetter(letter));
+        if self.admission.admit_now(vec![offer]).is_err() {
+            self.metrics.dead_letters_dropped.inc();
+        }
     }
 }

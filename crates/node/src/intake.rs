@@ -64,6 +64,7 @@ pub fn publication(view: &View, connections: &Connections, publish: Publish, now
             also,
             body,
             binds,
+            will: publish.will,
         },
         refused,
     }

@@ -34,4 +34,4 @@ mod supervision;
 
 pub use node::{Node, PATIENCE, Refused, Running, StartError};
 pub use options::{Durability, Limits, MqttListener, Options, Snapshots};
-pub use state::{Health, Published};
+pub use state::{Health, Live, Published};

@@ -160,7 +160,10 @@ impl Default for Metrics {
             "dead_letters_dropped",
             "Dead letters left out by the rate limit",
         );
-        let stream_gaps = counter("stream_gaps", "Frames that live streams were too slow for");
+        let stream_gaps = counter(
+            "stream_gaps",
+            "Frames that slow live streams had to read from the log",
+        );
         let refused = counter(
             "refused",
             "Inputs refused at admission: backlog, disk, read-only",

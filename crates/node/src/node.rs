@@ -6,7 +6,7 @@ use crate::{
     answer::{Answer, Outcome},
     clock::{Clock, System},
     connections,
-    driver::{Driver, Frame},
+    driver::Driver,
     intake,
     letters::{Allowance, Letter},
     metrics::Metrics,
@@ -16,14 +16,14 @@ use crate::{
     reading::{self, Page, Query, Read, Row, Unreadable},
     recovery,
     snapshot::Snapshotter,
-    state::{Core, Health, Published},
+    state::{Core, Health, Live, Published},
     supervision,
 };
-use gemelli_broker::{Broker, Listen};
+use gemelli_broker::{Broker, Listen, Reason};
 use gemelli_connect::Fault;
 use gemelli_engine::{Rejection, Verdict, View};
 use gemelli_event::{
-    Body, Seq,
+    Body, Record, Seq,
     record::{Command, DeadLetter, Event},
 };
 use gemelli_model::Value;
@@ -39,6 +39,9 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long connections have to end at a stop.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How often a node whose log failed looks for connections.
+const TURN_AWAY: Duration = Duration::from_millis(500);
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -191,6 +194,7 @@ impl Node {
                 }
             }));
         }
+        tokio::spawn(turn_away(core.clone(), broker.clone()));
         let started_ms = clock.now_ms();
         tracing::info!(data = %core.options.data.display(), records = next_seq, clean, ?mqtt, "node started");
         let node = Self {
@@ -290,15 +294,7 @@ impl Node {
 
     /// Notes input that could not be used. Never waits: when the backlog is full it is only counted.
     pub fn dead_letter(&self, letter: DeadLetter) {
-        let core = &self.inner.core;
-        core.metrics.reject(&letter.code);
-        if core
-            .admission
-            .admit_now(vec![Offer::new(Body::DeadLetter(letter))])
-            .is_err()
-        {
-            core.metrics.dead_letters_dropped.inc();
-        }
+        self.inner.core.dead_letter(letter);
     }
 
     /// The newest dead letters first, at most `limit`, older than `before`.
@@ -311,17 +307,25 @@ impl Node {
         self.inner.core.letters.lock().total()
     }
 
-    /// Released frames from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Frame>> {
+    /// Released frames from now on. Whoever lags finds what was missed in the log.
+    pub fn subscribe(&self) -> broadcast::Receiver<Live> {
         self.inner.core.stream.subscribe()
     }
 
-    /// Released records from `from` on, before `until`: some of them, and where to go on.
-    pub async fn read_log(&self, from: Seq, until: Seq) -> Read {
-        self.inner
-            .core
-            .read_log(from, until.min(self.published().next_seq))
-            .await
+    /// Released records from `from` on, before `until`: `take` collects of them what it wants until it answers
+    /// false, or many were looked at. The answer is what it collected, and where to go on.
+    pub async fn read_log<T: Default + Send + 'static>(
+        &self,
+        from: Seq,
+        until: Seq,
+        take: impl FnMut(&mut T, Seq, &Record) -> bool + Send + 'static,
+    ) -> Read<T> {
+        let until = until.min(self.published().next_seq);
+        let store = self.inner.core.store.clone();
+        let read =
+            tokio::task::spawn_blocking(move || reading::log(&store, from, until, take)).await;
+        // Reads are only given up when the runtime ends.
+        read.unwrap_or_default()
     }
 
     /// One twin's history.
@@ -419,6 +423,20 @@ impl Node {
     /// Milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         self.inner.core.clock.now_ms()
+    }
+}
+
+/// Once the log failed, ends the connections, whose clients would wait for ever for what was not released.
+async fn turn_away(core: Arc<Core>, broker: Broker<Core>) {
+    let (mut failed, mut stopping) = (core.failed.subscribe(), core.stopping.subscribe());
+    tokio::select! {
+        _ = failed.wait_for(|failed| *failed) => {}
+        _ = stopping.wait_for(|stopping| *stopping) => return,
+    }
+    while !*core.stopping.borrow() {
+        // Again and again: some may have been about to come.
+        broker.end_all(Reason::SERVER_BUSY);
+        tokio::time::sleep(TURN_AWAY).await;
     }
 }
 

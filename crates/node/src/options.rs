@@ -74,7 +74,7 @@ pub struct Limits {
     pub dead_letters: usize,
     /// Dead letters written per second, code and family of origins; the rest is counted.
     pub dead_letters_per_second: u32,
-    /// Frames that a live stream may lag behind before it is told of a gap.
+    /// Frames that a live stream may lag behind before it reads the log instead.
     pub stream_frames: usize,
     /// Folds of the engine.
     pub engine: gemelli_engine::Limits,
@@ -90,7 +90,7 @@ impl Default for Limits {
             waves: 16,
             dead_letters: 10_000,
             dead_letters_per_second: 100,
-            stream_frames: 256,
+            stream_frames: 64,
             engine: gemelli_engine::Limits::default(),
         }
     }

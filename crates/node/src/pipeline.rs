@@ -16,7 +16,7 @@ use crate::{
     metrics::{Stage, Tally},
     options::Durability,
     snapshot::{self, Snapshotter},
-    state::{Core, Published},
+    state::{Core, Live, Published},
 };
 use gemelli_broker::{Broker, Delivery, Reason};
 use gemelli_engine::Verdict;
@@ -35,6 +35,26 @@ use std::{
 /// How often a full disk is tried again.
 const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a node that stops waits for room on a full disk; then the last frame, of which nobody was told,
+/// is given up.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// Largest frame that is kept for live streams, bytes; they read larger ones from the log.
+pub const LIVE_BYTES: usize = 64 << 10;
+
+/// Ends the node's writing if the thread that holds it panics: its inputs would never be answered.
+struct Alive<'a>(&'a Core);
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0
+                .fail("a thread of the node ended by a fault of the program");
+            self.0.admission.clear();
+        }
+    }
+}
+
 /// Between the driver and the log.
 struct Stepped {
     encoded: Option<EncodedFrame>,
@@ -43,9 +63,11 @@ struct Stepped {
 }
 
 /// Between the log and the release.
-struct Durable {
-    batch: Batch,
-    snapshot: Option<snapshot::Start>,
+enum Durable {
+    /// A frame to release, and what it takes of the log, bytes.
+    Frame(Batch, usize),
+    /// A snapshot of the state after the last frame, which is in the log.
+    Snapshot(snapshot::Start),
 }
 
 /// The threads of a node.
@@ -109,6 +131,7 @@ fn drive(
     to_log: &SyncSender<Stepped>,
     mut snapshots: snapshot::Requests,
 ) {
+    let _alive = Alive(core);
     let limits = &core.options.limits;
     let mut inputs = Vec::new();
     let mut builder = Some(FrameBuilder::new());
@@ -204,22 +227,27 @@ fn write(
     from_driver: &Receiver<Stepped>,
     to_release: &SyncSender<Durable>,
 ) {
+    let _alive = Alive(core);
     while let Ok(Stepped {
         encoded,
         batch,
         snapshot,
     }) = from_driver.recv()
     {
-        let durable = Durable { batch, snapshot };
+        let bytes = encoded.as_ref().map_or(0, EncodedFrame::bytes);
+        let frame = Durable::Frame(batch, bytes);
         let went_on = match core.options.durability {
             Durability::Synced => {
-                append(core, &mut writer, encoded) && to_release.send(durable).is_ok()
+                append(core, &mut writer, encoded) && to_release.send(frame).is_ok()
             }
             Durability::Relaxed => {
-                to_release.send(durable).is_ok() && append(core, &mut writer, encoded)
+                to_release.send(frame).is_ok() && append(core, &mut writer, encoded)
             }
         };
-        if !went_on {
+        // In either mode after the append: a snapshot must not be ahead of the log.
+        if !went_on
+            || snapshot.is_some_and(|start| to_release.send(Durable::Snapshot(start)).is_err())
+        {
             return;
         }
     }
@@ -249,7 +277,12 @@ fn append_when_there_is_room(
     writer: &mut LogWriter,
     encoded: &EncodedFrame,
 ) -> Result<(), gemelli_store::Error> {
+    let mut last = None;
     loop {
+        if last.is_none() && *core.stopping.borrow() {
+            last = Some(Instant::now());
+        }
+        let patient = !core.abandoned() && last.is_none_or(|since| since.elapsed() < LAST_WAIT);
         match writer.append(encoded) {
             Ok(synced) => {
                 core.metrics.stage(Stage::Sync, synced.took);
@@ -259,9 +292,7 @@ fn append_when_there_is_room(
                 return Ok(());
             }
             // Nothing was written: the supervisor holds admission and tries to make room meanwhile.
-            Err(gemelli_store::Error::DiskFull { .. }) if !core.abandoned() => {
-                thread::sleep(DISK_FULL_PAUSE)
-            }
+            Err(gemelli_store::Error::DiskFull { .. }) if patient => thread::sleep(DISK_FULL_PAUSE),
             Err(error) => return Err(error),
         }
     }
@@ -276,19 +307,26 @@ struct Release {
 
 impl Release {
     fn run(mut self, from_log: &Receiver<Durable>) {
-        while let Ok(Durable { batch, snapshot }) = from_log.recv() {
-            let started = Instant::now();
-            let view = self.release(batch);
-            if let Some(start) = snapshot {
-                self.snapshots.take(&self.core, &self.broker, start, view);
+        let core = self.core.clone();
+        let _alive = Alive(&core);
+        while let Ok(durable) = from_log.recv() {
+            match durable {
+                Durable::Frame(batch, bytes) => {
+                    let started = Instant::now();
+                    self.release(batch, bytes);
+                    core.metrics.stage(Stage::Release, started.elapsed());
+                }
+                Durable::Snapshot(start) => {
+                    let view = core.published().view.clone();
+                    self.snapshots.take(&core, &self.broker, start, view);
+                }
             }
-            self.core.metrics.stage(Stage::Release, started.elapsed());
         }
         self.snapshots.finish();
     }
 
     /// In this order: the view, refusals, sessions, deliveries, acknowledgements, streams, answers.
-    fn release(&mut self, batch: Batch) -> gemelli_engine::View {
+    fn release(&mut self, batch: Batch, bytes: usize) {
         let Batch {
             frame,
             answers,
@@ -300,7 +338,7 @@ impl Release {
         let tally = self.look_through(&frame);
         core.metrics.twins.set(view.count() as u64);
         core.publish(Published {
-            view: view.clone(),
+            view,
             next_seq: frame.next_seq(),
         });
         let mut callers = Vec::new();
@@ -325,13 +363,16 @@ impl Release {
         );
         if core.stream.receiver_count() > 0 && !frame.records.is_empty() {
             // Nobody listening any more is no fault.
-            let _ = core.stream.send(Arc::new(frame));
+            let _ = core.stream.send(Live {
+                first_seq: frame.first_seq,
+                next_seq: frame.next_seq(),
+                frame: (bytes <= LIVE_BYTES).then(|| Arc::new(frame)),
+            });
         }
         for (caller, outcome) in callers {
             // A caller that went away needs no answer.
             let _ = caller.send(outcome);
         }
-        view
     }
 
     /// Counts events and dead letters and gives sessions to the broker; the answer is the number of events.

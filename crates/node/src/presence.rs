@@ -20,7 +20,8 @@ pub const TWINS_PER_CLIENT: usize = 1_000_000;
 #[derive(Default)]
 pub struct Clients {
     by_client: HashMap<Arc<str>, HashSet<TwinId>>,
-    clients_of: HashMap<TwinId, u32>,
+    /// Usually one each.
+    clients_of: HashMap<TwinId, Vec<Arc<str>>>,
     orphans: BTreeSet<TwinId>,
     orphans_until_ms: Option<i64>,
 }
@@ -43,17 +44,19 @@ impl Clients {
         }
         twins.insert(twin.clone());
         let clients = self.clients_of.entry(twin.clone()).or_default();
-        *clients += 1;
-        let first = *clients == 1;
+        clients.push(client.clone());
+        let first = clients.len() == 1;
         first && !self.orphans.remove(twin)
     }
 
-    /// There is no such twin after all.
-    pub fn forget(&mut self, client: &str, twin: &TwinId) {
-        if let Some(twins) = self.by_client.get_mut(client) {
-            twins.remove(twin);
+    /// There is no such twin, or none any more: whoever publishes for it binds it anew.
+    pub fn forget(&mut self, twin: &TwinId) {
+        for client in self.clients_of.remove(twin).unwrap_or_default() {
+            if let Some(twins) = self.by_client.get_mut(&client) {
+                twins.remove(twin);
+            }
         }
-        self.clients_of.remove(twin);
+        self.orphans.remove(twin);
     }
 
     /// A client is gone: the twins that have no client any more, by id.
@@ -61,8 +64,8 @@ impl Clients {
         let mut unbound = BTreeMap::new();
         for twin in self.by_client.remove(client).unwrap_or_default() {
             if let Some(clients) = self.clients_of.get_mut(&twin) {
-                *clients -= 1;
-                if *clients == 0 {
+                clients.retain(|other| **other != *client);
+                if clients.is_empty() {
                     self.clients_of.remove(&twin);
                     unbound.insert(twin, ());
                 }
@@ -110,6 +113,18 @@ mod tests {
         assert_eq!(clients.gone("b"), ["t".into()]);
         assert!(clients.gone("b").is_empty());
         assert!(clients.published(&a, &"t".into()));
+    }
+
+    #[test]
+    fn a_twin_that_was_deleted_is_bound_anew() {
+        let mut clients = Clients::default();
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        assert!(clients.published(&a, &"t".into()));
+        assert!(!clients.published(&b, &"t".into()));
+        clients.forget(&"t".into());
+        assert!(clients.published(&a, &"t".into()));
+        assert!(clients.gone("b").is_empty());
+        assert_eq!(clients.gone("a"), ["t".into()]);
     }
 
     #[test]

@@ -5,32 +5,39 @@ use gemelli_store::{Error, Store};
 
 pub use gemelli_store::{Error as Unreadable, Kind, Page, Query, Row};
 
-/// Records of one read of the log: it may be more by the rest of a frame.
+/// Records that one read of the log looks at: it may be more by the rest of a frame.
 pub const RECORDS: usize = 8_192;
 
 /// Part of the log.
 #[derive(Debug, Default)]
-pub struct Read {
-    /// The records with their places.
-    pub records: Vec<(Seq, Record)>,
+pub struct Read<T> {
+    /// What was collected.
+    pub taken: T,
     /// Where the next read starts.
     pub next: Seq,
     /// How many records from the start on the log no longer holds.
     pub lost: u64,
 }
 
-/// Records from `from` on, before `until`, about [`RECORDS`] of them. What is no longer kept is skipped and counted.
-pub fn log(store: &Store, from: Seq, until: Seq) -> Read {
+/// Looks at records from `from` on, before `until`, until `take` answers false for one that it took, or about
+/// [`RECORDS`] were looked at. What is no longer kept is skipped and counted.
+pub fn log<T: Default>(
+    store: &Store,
+    from: Seq,
+    until: Seq,
+    take: impl FnMut(&mut T, Seq, &Record) -> bool,
+) -> Read<T> {
     let mut read = Read {
+        taken: T::default(),
         next: from,
-        ..Read::default()
+        lost: 0,
     };
     let first = store.first_seq();
     if from < first {
         read.lost = first - from;
         read.next = first;
     }
-    match fill(store, until, &mut read) {
+    match fill(store, until, &mut read, take) {
         Ok(()) => {}
         Err(Error::NotKept { first, .. }) => {
             read.lost += first.saturating_sub(read.next);
@@ -61,16 +68,26 @@ pub fn rows(
     Ok(last.filter(|_| more))
 }
 
-fn fill(store: &Store, until: Seq, read: &mut Read) -> Result<(), Error> {
+fn fill<T>(
+    store: &Store,
+    until: Seq,
+    read: &mut Read<T>,
+    mut take: impl FnMut(&mut T, Seq, &Record) -> bool,
+) -> Result<(), Error> {
     let mut frames = store.frames(read.next)?;
-    while read.records.len() < RECORDS && read.next < until {
+    let mut seen = 0;
+    while seen < RECORDS && read.next < until {
         let Some(frame) = frames.next_frame()? else {
             break;
         };
-        for (seq, record) in (frame.first_seq..).zip(frame.records) {
-            if seq >= read.next && seq < until {
-                read.records.push((seq, record));
-                read.next = seq + 1;
+        for (seq, record) in (frame.first_seq..).zip(&frame.records) {
+            if seq < read.next || seq >= until {
+                continue;
+            }
+            seen += 1;
+            read.next = seq + 1;
+            if !take(&mut read.taken, seq, record) {
+                return Ok(());
             }
         }
     }

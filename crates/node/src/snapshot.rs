@@ -138,11 +138,17 @@ impl Snapshotter {
             view,
             broker: broker.take_dirty(),
         };
-        let (core, busy, owed) = (core.clone(), self.busy.clone(), self.owed.clone());
+        // Before anything can fail: what was marked as changed is not marked again.
+        self.owed.lock().add(&work);
+        let idle = Idle {
+            core: core.clone(),
+            busy: self.busy.clone(),
+        };
+        let owed = self.owed.clone();
         let seq = work.start.seq;
         let written = thread::Builder::new().name("snapshot".into()).spawn(move || {
+            let core = &idle.core;
             let mut owed = owed.lock();
-            owed.add(&work);
             match write(&core.store, &work, &owed) {
                 Ok(bytes) => {
                     *owed = Owed::default();
@@ -151,15 +157,11 @@ impl Snapshotter {
                 }
                 Err(error) => tracing::warn!(seq, %error, "the snapshot could not be written, the next one will hold more"),
             }
-            busy.store(false, Ordering::Release);
-            // The driver has to look when the next one is due.
-            core.admission.nudge();
         });
         match written {
             Ok(running) => self.running = Some(running),
             Err(error) => {
-                self.busy.store(false, Ordering::Release);
-                tracing::warn!(seq, %error, "no thread for a snapshot");
+                tracing::warn!(seq, %error, "no thread for a snapshot, the next one will hold more");
             }
         }
     }
@@ -170,8 +172,21 @@ impl Snapshotter {
             && running.join().is_err()
         {
             tracing::error!("a snapshot ended by a fault of the program");
-            self.busy.store(false, Ordering::Release);
         }
+    }
+}
+
+/// Says at the end of a snapshot, however it ends, that the next one may begin.
+struct Idle {
+    core: Arc<Core>,
+    busy: Arc<AtomicBool>,
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.busy.store(false, Ordering::Release);
+        // The driver has to look when the next one is due.
+        self.core.admission.nudge();
     }
 }
 

@@ -31,6 +31,17 @@ pub struct Published {
     pub next_seq: Seq,
 }
 
+/// A released frame, as live readers are told of it.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// The place of its first record.
+    pub first_seq: Seq,
+    /// The place after its last record.
+    pub next_seq: Seq,
+    /// The frame itself; none if it is large: the log has it.
+    pub frame: Option<Arc<Frame>>,
+}
+
 /// How the node is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Health {
@@ -57,8 +68,9 @@ pub struct Core {
     pub(crate) store: Store,
     pub(crate) access: crate::access::Access,
     pub(crate) released: watch::Sender<u64>,
-    pub(crate) stream: broadcast::Sender<Arc<Frame>>,
+    pub(crate) stream: broadcast::Sender<Live>,
     pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) failed: watch::Sender<bool>,
     /// The log cannot be shortened without a new snapshot.
     pub(crate) wants_snapshot: AtomicBool,
     published: RwLock<Arc<Published>>,
@@ -102,6 +114,7 @@ impl Core {
             released: watch::Sender::new(0),
             stream: broadcast::Sender::new(limits.stream_frames.max(1)),
             stopping: watch::Sender::new(false),
+            failed: watch::Sender::new(false),
             wants_snapshot: AtomicBool::new(false),
             published: RwLock::new(Arc::new(Published { view, next_seq })),
             health: Mutex::default(),
@@ -142,6 +155,7 @@ impl Core {
         );
         *self.health.lock() = Health::ReadOnly(reason.into());
         self.admission.close(Closed::ReadOnly(reason.into()));
+        self.failed.send_replace(true);
     }
 
     /// Something that may pass.

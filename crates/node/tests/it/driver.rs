@@ -237,7 +237,11 @@ fn a_large_frame_ends_and_what_follows_comes_with_the_next() {
         })
     };
     let mut bodies: Vec<_> = (0..FRAME_BYTES >> 20).map(message).collect();
-    bodies.push(Body::Event(event("office", "office#1", r#"{"temperature":5}"#)));
+    bodies.push(Body::Event(event(
+        "office",
+        "office#1",
+        r#"{"temperature":5}"#,
+    )));
     let large = bench.batch(1, bodies);
     assert!(large.more && !large.frame.finished);
     assert_eq!(reading(&bench, "home", "warmest"), None);

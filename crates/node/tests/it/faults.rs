@@ -1,9 +1,15 @@
 //! Disks that fail and fill, and floods.
 
-use crate::rig::{event, options, picture, rooms, start, stop, until, value};
+use crate::rig::{
+    LIMIT, Mqtt, event, manifests, options, picture, rooms, start, stop, until, value,
+};
 use gemelli_engine::Verdict;
 use gemelli_model::Value;
-use gemelli_node::{Health, Node, Refused, admission::Closed};
+use gemelli_mqtt::{
+    Reason, client,
+    packet::{Connect, Qos, Version, Will},
+};
+use gemelli_node::{Durability, Health, Node, Refused, admission::Closed};
 use gemelli_store::disk::sim::{Fault, Sim};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,4 +155,111 @@ async fn a_stopped_node_says_so() {
     stop(running).await;
     let refused = node.command(crate::rig::manifests(crate::rig::ROOMS)).await;
     assert_eq!(refused, Err(Refused::Closed(Closed::Stopping)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_failed_log_mqtt_clients_are_sent_away() {
+    let disk = Sim::new();
+    let running = start(&disk).await;
+    let node = running.node();
+    rooms(node).await;
+    let address = node.mqtt()[0];
+    let mut waiting = Mqtt::connect(address, Version::V5, "waiting").await;
+    let mut idle = Mqtt::connect(address, Version::V5, "idle").await;
+    disk.fail(Fault::Sync, 0);
+    let event = node.events(vec![event("office", "office#1", r#"{"temperature":5}"#)]);
+    assert!(event.await.is_err());
+    for client in [&mut waiting, &mut idle] {
+        match client.next().await {
+            Some(client::Event::Disconnected(told)) => {
+                assert_eq!(told.reason, Reason::SERVER_BUSY);
+            }
+            other => panic!("no farewell but {other:?}"),
+        }
+    }
+    let late = Mqtt::connect_with(address, Connect::new(Version::V5, "late")).await;
+    assert_eq!(late.err(), Some(Reason::SERVER_UNAVAILABLE));
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relaxed_a_snapshot_is_never_ahead_of_the_log() {
+    for seed in 0..5 {
+        let disk = Sim::new();
+        let mut options = options(&disk);
+        options.durability = Durability::Relaxed;
+        options.snapshot.log_bytes = 1;
+        let running = Node::start(options).await.unwrap();
+        rooms(running.node()).await;
+        disk.fail(Fault::Write, seed as usize);
+        for n in 0..20 {
+            let sent = event("office", &format!("office#{n}"), r#"{"temperature":5}"#);
+            if running.node().events(vec![sent]).await.is_err() {
+                break;
+            }
+        }
+        stop(running).await;
+        let running = start(&disk.crash(seed)).await;
+        stop(running).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_will_is_published_also_while_input_is_held() {
+    let disk = Sim::new();
+    let mut options = options(&disk);
+    options.limits.memory_bytes = 1;
+    let running = Node::start(options).await.unwrap();
+    let node = running.node();
+    let held = tokio::time::timeout(LIMIT, async {
+        while node.command(manifests(crate::rig::ROOMS)).await
+            != Err(Refused::Closed(Closed::Memory(1)))
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    });
+    held.await.unwrap();
+    let address = node.mqtt()[0];
+    let mut live = Mqtt::connect(address, Version::V5, "live").await;
+    live.subscribe("wills/#").await;
+    let mut connect = Connect::new(Version::V5, "device");
+    connect.will = Some(Box::new(Will {
+        topic: "wills/device".into(),
+        payload: "gone".into(),
+        qos: Qos::AtLeastOnce,
+        retain: false,
+        delay_s: 0,
+        expiry_s: None,
+        properties: bytes::Bytes::new(),
+    }));
+    let mut device = Mqtt::connect_with(address, connect).await.unwrap();
+    let said = device.publish(Qos::AtLeastOnce, "a/b", None, "1").await;
+    assert_eq!(said, Reason::QUOTA_EXCEEDED);
+    drop(device);
+    assert_eq!(&live.message().await.payload[..], b"gone");
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_are_no_packet_are_a_dead_letter() {
+    let disk = Sim::new();
+    let running = start(&disk).await;
+    let node = running.node();
+    let mut socket = tokio::net::TcpStream::connect(node.mqtt()[0])
+        .await
+        .unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut socket, b"GET / HTTP/1.1\r\n\r\n")
+        .await
+        .unwrap();
+    until("a dead letter", || {
+        node.letters(1, None)
+            .iter()
+            .any(|l| &*l.letter.code == "malformed-packet")
+    })
+    .await;
+    assert!(
+        node.metrics_text()
+            .contains(r#"rejected_total{code="malformed-packet"} 1"#)
+    );
+    stop(running).await;
 }
