@@ -42,10 +42,15 @@ impl Host for Nothing {
         self.released.subscribe()
     }
     async fn scan(&self, from: u64, _: usize, _: Wanted<'_>) -> Scanned {
-        Scanned { next: from, ..Scanned::default() }
+        Scanned {
+            next: from,
+            ..Scanned::default()
+        }
     }
     fn authenticate(&self, who: &Credentials) -> Result<Principal, Refused> {
-        Ok(Principal { name: who.client.clone() })
+        Ok(Principal {
+            name: who.client.clone(),
+        })
     }
     fn allow(&self, _: &Principal, _: Action, _: &str) -> bool {
         true
@@ -54,7 +59,10 @@ impl Host for Nothing {
         true
     }
     fn now_ms(&self) -> i64 {
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_millis() as i64
     }
 }
 
@@ -63,19 +71,32 @@ fn main() {
     let first = arguments.next();
     if first.as_deref() == Some("load") {
         let address = arguments.next().unwrap().parse().unwrap();
-        let (kind, connections) = (arguments.next().unwrap(), arguments.next().unwrap().parse().unwrap());
+        let (kind, connections) = (
+            arguments.next().unwrap(),
+            arguments.next().unwrap().parse().unwrap(),
+        );
         let seconds = arguments.next().unwrap().parse().unwrap();
         return load(address, &kind, connections, seconds);
     }
     let seconds: u64 = first.and_then(|a| a.parse().ok()).unwrap_or(5);
-    let idle: usize = arguments.next().and_then(|a| a.parse().ok()).unwrap_or(5_000);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let idle: usize = arguments
+        .next()
+        .and_then(|a| a.parse().ok())
+        .unwrap_or(5_000);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     let address = runtime.block_on(serve());
     // First, while the process is small: memory that an earlier run gave back would hide it.
     child(address, "qos1", 10, 1, |_| ());
     let before = rss_kib();
     let grown = child(address, "idle", idle, 3, |_| rss_kib() - before);
-    println!("{idle} idle connections: {:.1} KiB each", grown as f64 / idle as f64);
+    println!(
+        "{idle} idle connections: {:.1} KiB each",
+        grown as f64 / idle as f64
+    );
     println!("{:<34} {:>12} {:>12}", "", "messages/s", "µs CPU each");
     for (name, kind, connections) in [
         ("QoS 1, 100 connections", "qos1", 100),
@@ -85,20 +106,40 @@ fn main() {
         ("QoS 1, 100 connections, 1 follows", "follow", 100),
     ] {
         let before = cpu_us();
-        let count: u64 = child(address, kind, connections, seconds, |line| line.trim().parse().unwrap());
+        let count: u64 = child(address, kind, connections, seconds, |line| {
+            line.trim().parse().unwrap()
+        });
         let used = cpu_us() - before;
-        println!("{name:<34} {:>12.0} {:>12.2}", count as f64 / seconds as f64, used as f64 / count.max(1) as f64);
+        println!(
+            "{name:<34} {:>12.0} {:>12.2}",
+            count as f64 / seconds as f64,
+            used as f64 / count.max(1) as f64
+        );
     }
 }
 
-fn child<T>(address: SocketAddr, kind: &str, connections: usize, seconds: u64, take: impl FnOnce(&str) -> T) -> T {
+fn child<T>(
+    address: SocketAddr,
+    kind: &str,
+    connections: usize,
+    seconds: u64,
+    take: impl FnOnce(&str) -> T,
+) -> T {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["load", &address.to_string(), kind, &connections.to_string(), &seconds.to_string()])
+        .args([
+            "load",
+            &address.to_string(),
+            kind,
+            &connections.to_string(),
+            &seconds.to_string(),
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut line = String::new();
-    std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    std::io::BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     let answer = take(&line);
     child.wait().unwrap();
     answer
@@ -106,14 +147,25 @@ fn child<T>(address: SocketAddr, kind: &str, connections: usize, seconds: u64, t
 
 async fn serve() -> SocketAddr {
     let (released, _) = watch::channel(0);
-    let host = Arc::new(Nothing { waiting: Mutex::default(), released });
+    let host = Arc::new(Nothing {
+        waiting: Mutex::default(),
+        released,
+    });
     let broker = Broker::new(host.clone(), Options::default());
     broker.start(0, false);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = broker.clone();
-    let listen = Listen { websocket: false, tls: None, max_connections: 100_000 };
-    tokio::spawn(async move { serving.serve(listener, listen, std::future::pending()).await });
+    let listen = Listen {
+        websocket: false,
+        tls: None,
+        max_connections: 100_000,
+    };
+    tokio::spawn(async move {
+        serving
+            .serve(listener, listen, std::future::pending())
+            .await
+    });
     std::thread::spawn(move || {
         let mut seq = 0;
         loop {
@@ -128,7 +180,11 @@ async fn serve() -> SocketAddr {
             let first = seq;
             seq += items.len() as u64;
             if broker.listening() {
-                let messages: Vec<_> = items.into_iter().enumerate().filter_map(|(i, item)| delivery(first + i as u64, item)).collect();
+                let messages: Vec<_> = items
+                    .into_iter()
+                    .enumerate()
+                    .filter_map(|(i, item)| delivery(first + i as u64, item))
+                    .collect();
                 broker.deliver(&messages, seq);
             } else {
                 broker.deliver(&[], seq);
@@ -141,12 +197,21 @@ async fn serve() -> SocketAddr {
 
 fn delivery(seq: u64, item: Item) -> Option<Delivery> {
     let Item::Publish(p) = item else { return None };
-    let message = Message { topic: p.topic, payload: p.payload, qos: p.qos, properties: p.properties, expires_ms: p.expires_ms };
+    let message = Message {
+        topic: p.topic,
+        payload: p.payload,
+        qos: p.qos,
+        properties: p.properties,
+        expires_ms: p.expires_ms,
+    };
     Some(Delivery { seq, message })
 }
 
 fn load(address: SocketAddr, kind: &str, connections: usize, seconds: u64) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let total = runtime.block_on(async {
         let until = Instant::now() + Duration::from_secs(seconds);
         let mut tasks = Vec::new();
@@ -154,7 +219,16 @@ fn load(address: SocketAddr, kind: &str, connections: usize, seconds: u64) {
             tokio::spawn(drive(address, "follower".into(), "follow".into(), until));
         }
         for i in 0..connections {
-            tasks.push(tokio::spawn(drive(address, format!("{kind}-{i}"), if kind == "follow" { "qos1".into() } else { kind.into() }, until)));
+            tasks.push(tokio::spawn(drive(
+                address,
+                format!("{kind}-{i}"),
+                if kind == "follow" {
+                    "qos1".into()
+                } else {
+                    kind.into()
+                },
+                until,
+            )));
             if kind == "idle" && i % 100 == 99 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -182,7 +256,10 @@ async fn drive(address: SocketAddr, name: String, kind: String, until: Instant) 
     wire.set_nodelay(true).unwrap();
     let topic = format!("sensors/{name}/state");
     let mut client = Client::new(Connect::new(Version::V311, name));
-    let (mut input, mut output) = (BytesMut::with_capacity(65_536), BytesMut::with_capacity(65_536));
+    let (mut input, mut output) = (
+        BytesMut::with_capacity(65_536),
+        BytesMut::with_capacity(65_536),
+    );
     client.connect(&mut output);
     if kind == "follow" {
         client.subscribe(&[("sensors/#", Default::default())], None, &mut output);
@@ -197,7 +274,16 @@ async fn drive(address: SocketAddr, name: String, kind: String, until: Instant) 
     while Instant::now() < until || kind == "idle" {
         if open && kind == "qos0" {
             for _ in 0..100 {
-                client.publish(Outgoing { topic: &topic, qos, ..Outgoing::new(&payload) }, &mut output).unwrap();
+                client
+                    .publish(
+                        Outgoing {
+                            topic: &topic,
+                            qos,
+                            ..Outgoing::new(&payload)
+                        },
+                        &mut output,
+                    )
+                    .unwrap();
             }
             done += 100;
             wire.write_all(&output.split()).await.unwrap();
@@ -205,7 +291,16 @@ async fn drive(address: SocketAddr, name: String, kind: String, until: Instant) 
             continue;
         }
         while open && qos != Qos::AtMostOnce && client.in_flight() < 100 {
-            client.publish(Outgoing { topic: &topic, qos, ..Outgoing::new(&payload) }, &mut output).unwrap();
+            client
+                .publish(
+                    Outgoing {
+                        topic: &topic,
+                        qos,
+                        ..Outgoing::new(&payload)
+                    },
+                    &mut output,
+                )
+                .unwrap();
         }
         if !output.is_empty() {
             wire.write_all(&output.split()).await.unwrap();
@@ -227,7 +322,12 @@ async fn drive(address: SocketAddr, name: String, kind: String, until: Instant) 
 /// User and system time of this process, microseconds.
 fn cpu_us() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     ticks * 10_000
 }

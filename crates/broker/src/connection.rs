@@ -84,10 +84,16 @@ enum Roused {
 }
 
 /// Serves one connection from its first byte to its last.
-pub async fn run<H: Host>(shared: Arc<Shared<H>>, arrival: Arrival, mut stop: watch::Receiver<bool>) {
+pub async fn run<H: Host>(
+    shared: Arc<Shared<H>>,
+    arrival: Arrival,
+    mut stop: watch::Receiver<bool>,
+) {
     // The handshake's state is large and short-lived: it does not stay in this future.
     let opened = Box::pin(open::open(shared.clone(), arrival)).await;
-    let Some(mut connection) = opened else { return add(&shared.counters.refused_connections, 1) };
+    let Some(mut connection) = opened else {
+        return add(&shared.counters.refused_connections, 1);
+    };
     add(&shared.counters.connected, 1);
     add(&shared.counters.connections_now, 1);
     let end = connection.serve(&mut stop).await;
@@ -114,9 +120,18 @@ impl<H: Host> Connection<H> {
                 Ok(()) => {}
                 Err(end) => return end,
             }
-            let read = admitting.is_none() && !self.inbound.is_full() && self.output.len() < OUTPUT_BYTES;
+            let read =
+                admitting.is_none() && !self.inbound.is_full() && self.output.len() < OUTPUT_BYTES;
             let roused = {
-                let Self { io, input, output, keep_alive, claim, inbound, .. } = &mut *self;
+                let Self {
+                    io,
+                    input,
+                    output,
+                    keep_alive,
+                    claim,
+                    inbound,
+                    ..
+                } = &mut *self;
                 let mut timer = keep_alive.as_mut().map(|k| k.timer.as_mut());
                 tokio::select! {
                     biased;
@@ -147,7 +162,9 @@ impl<H: Host> Connection<H> {
                 Roused::Admitted(Err(why)) => {
                     admitting = None;
                     let session = self.claim.session.clone();
-                    if let Some(disconnect) = self.inbound.unavailable(&why, &mut session.received.lock()) {
+                    if let Some(disconnect) =
+                        self.inbound.unavailable(&why, &mut session.received.lock())
+                    {
                         return End::Told(disconnect);
                     }
                 }
@@ -160,15 +177,28 @@ impl<H: Host> Connection<H> {
                         return end;
                     }
                 }
-                Roused::Stopping => return End::told(Reason::SERVER_SHUTTING_DOWN, "the server stops: connect again once it is back"),
+                Roused::Stopping => {
+                    return End::told(
+                        Reason::SERVER_SHUTTING_DOWN,
+                        "the server stops: connect again once it is back",
+                    );
+                }
             }
         }
     }
 
     /// Everything that can be done without waiting.
-    fn turn(&mut self, released: u64, admitting: &mut Option<Admitting>, scanning: &mut Option<Scanning>) -> Result<(), End> {
+    fn turn(
+        &mut self,
+        released: u64,
+        admitting: &mut Option<Admitting>,
+        scanning: &mut Option<Scanning>,
+    ) -> Result<(), End> {
         if self.claim.is_superseded() {
-            return Err(End::told(Reason::SESSION_TAKEN_OVER, "another connection uses this client id: give each client its own"));
+            return Err(End::told(
+                Reason::SESSION_TAKEN_OVER,
+                "another connection uses this client id: give each client its own",
+            ));
         }
         if let Some(reason) = self.claim.asked_to_end() {
             return Err(End::told(Reason(reason), "the server ended the connection"));
@@ -178,12 +208,19 @@ impl<H: Host> Connection<H> {
         if admitting.is_none() {
             self.digest(&session, now_ms)?;
         }
-        self.inbound.released(released, &self.codec, now_ms, &session, &mut self.output);
+        self.inbound
+            .released(released, &self.codec, now_ms, &session, &mut self.output);
         self.push_retained(&session);
         if self.output.len() < OUTPUT_BYTES {
             let mut changes = Vec::new();
             let mut outbound = session.outbound.lock();
-            outbound.pull(&session.client, now_ms, &mut self.output, &mut changes, &self.shared.counters);
+            outbound.pull(
+                &session.client,
+                now_ms,
+                &mut self.output,
+                &mut changes,
+                &self.shared.counters,
+            );
             let behind = outbound.flow();
             let idle = outbound.is_idle();
             drop(outbound);
@@ -198,7 +235,8 @@ impl<H: Host> Connection<H> {
                 let host = self.shared.host.clone();
                 *admitting = Some(Box::pin(async move { host.admit(items).await }));
             }
-            self.inbound.released(released, &self.codec, now_ms, &session, &mut self.output);
+            self.inbound
+                .released(released, &self.codec, now_ms, &session, &mut self.output);
         }
         self.count();
         Ok(())
@@ -206,7 +244,10 @@ impl<H: Host> Connection<H> {
 
     fn count(&mut self) {
         let counters = &self.shared.counters;
-        for (counter, n) in [(&counters.refused, &mut self.inbound.refused), (&counters.duplicates, &mut self.inbound.duplicates)] {
+        for (counter, n) in [
+            (&counters.refused, &mut self.inbound.refused),
+            (&counters.duplicates, &mut self.inbound.duplicates),
+        ] {
             if *n > 0 {
                 add(counter, std::mem::take(n));
             }
@@ -221,7 +262,10 @@ impl<H: Host> Connection<H> {
             return None;
         }
         add(&self.shared.counters.closed_for_keep_alive, 1);
-        Some(End::told(Reason::KEEP_ALIVE_TIMEOUT, "nothing came for one and a half keep-alives: send PINGREQ in time"))
+        Some(End::told(
+            Reason::KEEP_ALIVE_TIMEOUT,
+            "nothing came for one and a half keep-alives: send PINGREQ in time",
+        ))
     }
 
     /// Decodes and takes what a read brought.
@@ -236,8 +280,12 @@ impl<H: Host> Connection<H> {
             };
             if let Packet::Publish(publish) = packet {
                 (messages, bytes) = (messages + 1, bytes + publish.payload.len() as u64);
-                let gate = Access { shared: &self.shared, principal: &self.principal };
-                if let Err(malformed) = self.inbound.publish(publish, &mut received, now_ms, &gate) {
+                let gate = Access {
+                    shared: &self.shared,
+                    principal: &self.principal,
+                };
+                if let Err(malformed) = self.inbound.publish(publish, &mut received, now_ms, &gate)
+                {
                     return Err(self.protocol(malformed));
                 }
             } else {
@@ -258,10 +306,18 @@ impl<H: Host> Connection<H> {
         add(&self.shared.counters.closed_for_protocol, 1);
         let origin = format!("mqtt/client/{}", self.claim.session.client);
         refused(&self.shared, &origin, &malformed, &self.input);
-        End::Told(Disconnect { reason_string: Some(malformed.what.into()), ..Disconnect::new(malformed.reason) })
+        End::Told(Disconnect {
+            reason_string: Some(malformed.what.into()),
+            ..Disconnect::new(malformed.reason)
+        })
     }
 
-    fn packet(&mut self, packet: Packet, session: &Arc<Session>, received: &mut BTreeSet<u16>) -> Result<(), End> {
+    fn packet(
+        &mut self,
+        packet: Packet,
+        session: &Arc<Session>,
+        received: &mut BTreeSet<u16>,
+    ) -> Result<(), End> {
         let mut changes = Vec::new();
         match packet {
             Packet::PubRel(ack) => self.inbound.pubrel(ack.packet_id, received),
@@ -270,19 +326,32 @@ impl<H: Host> Connection<H> {
                 self.acknowledged(session);
             }
             Packet::PubRec(ack) => {
-                session.outbound.lock().pubrec(&session.client, &ack, &self.codec, &mut self.output, &mut changes);
+                session.outbound.lock().pubrec(
+                    &session.client,
+                    &ack,
+                    &self.codec,
+                    &mut self.output,
+                    &mut changes,
+                );
             }
             Packet::PubComp(ack) => {
-                session.outbound.lock().pubcomp(&session.client, ack.packet_id, &mut changes);
+                session
+                    .outbound
+                    .lock()
+                    .pubcomp(&session.client, ack.packet_id, &mut changes);
                 self.acknowledged(session);
             }
             Packet::Subscribe(subscribe) => self.subscribe(*subscribe, session)?,
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(*unsubscribe, session),
             Packet::PingReq => self.codec.encode(&Packet::PingResp, &mut self.output),
             Packet::Disconnect(disconnect) => return Err(self.disconnect(&disconnect)),
-            Packet::Connect(_) => return Err(self.protocol(Malformed::protocol("a second CONNECT"))),
+            Packet::Connect(_) => {
+                return Err(self.protocol(Malformed::protocol("a second CONNECT")));
+            }
             Packet::Auth(_) => {
-                return Err(self.protocol(Malformed::protocol("an AUTH, although no authentication method was agreed on")));
+                return Err(self.protocol(Malformed::protocol(
+                    "an AUTH, although no authentication method was agreed on",
+                )));
             }
             _ => return Err(self.protocol(Malformed::protocol("a packet that only servers send"))),
         }
@@ -302,7 +371,10 @@ impl<H: Host> Connection<H> {
                 outbound.acknowledged = 2;
                 let seq = outbound.cursor(self.shared.delivered());
                 drop(outbound);
-                self.inbound.change(&Change::Cursor { client: session.client.clone(), seq });
+                self.inbound.change(&Change::Cursor {
+                    client: session.client.clone(),
+                    seq,
+                });
             }
             _ => {}
         }
@@ -320,27 +392,50 @@ impl<H: Host> Connection<H> {
                 None if topic::is_filter(&filter) => &*filter,
                 Some(Some((_, plain))) if options.no_local => {
                     let _ = plain;
-                    return Err(self.protocol(Malformed::protocol("a shared subscription with \"no local\"")));
+                    return Err(self.protocol(Malformed::protocol(
+                        "a shared subscription with \"no local\"",
+                    )));
                 }
                 Some(Some((_, plain))) => plain,
                 _ => {
-                    refuse(Reason::TOPIC_FILTER_INVALID, "wildcards stand for whole levels, and # comes last");
+                    refuse(
+                        Reason::TOPIC_FILTER_INVALID,
+                        "wildcards stand for whole levels, and # comes last",
+                    );
                     continue;
                 }
             };
-            if !self.shared.host.allow(&self.principal, crate::host::Action::Subscribe, plain) {
-                refuse(Reason::NOT_AUTHORIZED, "the principal may not subscribe to this filter: ask for a policy that allows it");
+            if !self
+                .shared
+                .host
+                .allow(&self.principal, crate::host::Action::Subscribe, plain)
+            {
+                refuse(
+                    Reason::NOT_AUTHORIZED,
+                    "the principal may not subscribe to this filter: ask for a policy that allows it",
+                );
                 continue;
             }
-            let many = session.outbound.lock().subscriptions.len() >= self.shared.options.max_subscriptions;
+            let many = session.outbound.lock().subscriptions.len()
+                >= self.shared.options.max_subscriptions;
             let filter: Arc<str> = Arc::from(&*filter);
             if many && !session.outbound.lock().subscriptions.contains_key(&filter) {
-                refuse(Reason::QUOTA_EXCEEDED, "the session has as many subscriptions as it may: use wildcards");
+                refuse(
+                    Reason::QUOTA_EXCEEDED,
+                    "the session has as many subscriptions as it may: use wildcards",
+                );
                 continue;
             }
-            let new = self.shared.subscribe(session, &filter, options, subscribe.subscription_id);
+            let new = self
+                .shared
+                .subscribe(session, &filter, options, subscribe.subscription_id);
             if self.inbound.settings().durable {
-                let since = session.outbound.lock().subscriptions.get(&filter).map_or(0, |s| s.since);
+                let since = session
+                    .outbound
+                    .lock()
+                    .subscriptions
+                    .get(&filter)
+                    .map_or(0, |s| s.since);
                 self.inbound.change(&Change::Subscribed {
                     client: session.client.clone(),
                     filter: filter.clone(),
@@ -359,8 +454,14 @@ impl<H: Host> Connection<H> {
                 self.find_retained(&filter, options.qos, subscribe.subscription_id);
             }
         }
-        let reason_string = remedy.filter(|_| self.inbound.settings().reason_strings).map(Into::into);
-        self.inbound.suback(SubAck { packet_id: subscribe.packet_id, reasons, reason_string });
+        let reason_string = remedy
+            .filter(|_| self.inbound.settings().reason_strings)
+            .map(Into::into);
+        self.inbound.suback(SubAck {
+            packet_id: subscribe.packet_id,
+            reasons,
+            reason_string,
+        });
         Ok(())
     }
 
@@ -368,10 +469,20 @@ impl<H: Host> Connection<H> {
         let now_ms = self.shared.host.now_ms();
         let mut found = self.shared.image.lock().matching(filter, now_ms);
         if filter.starts_with("$SYS") {
-            found.extend(sys::current(&self.shared).into_iter().filter(|m| topic::matches(filter, &m.topic)).map(Arc::new));
+            found.extend(
+                sys::current(&self.shared)
+                    .into_iter()
+                    .filter(|m| topic::matches(filter, &m.topic))
+                    .map(Arc::new),
+            );
         }
         for kept in found {
-            let wanted = Wanted { qos: qos.min(kept.qos), retain: true, shared: false, ids: shared::ids(id) };
+            let wanted = Wanted {
+                qos: qos.min(kept.qos),
+                retain: true,
+                shared: false,
+                ids: shared::ids(id),
+            };
             self.retained.push_back((kept, wanted));
         }
     }
@@ -395,7 +506,12 @@ impl<H: Host> Connection<H> {
                 self.retained.push_front((kept, wanted));
                 break;
             }
-            outbound.offer(&Arc::new(message), wanted, &self.shared.options, &self.shared.counters);
+            outbound.offer(
+                &Arc::new(message),
+                wanted,
+                &self.shared.options,
+                &self.shared.counters,
+            );
         }
         if self.retained.is_empty() {
             self.retained = VecDeque::new();
@@ -406,18 +522,31 @@ impl<H: Host> Connection<H> {
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
         for filter in unsubscribe.filters {
             let existed = self.shared.unsubscribe(session, &filter);
-            reasons.push(if existed { Reason::SUCCESS } else { Reason::NO_SUBSCRIPTION_EXISTED });
+            reasons.push(if existed {
+                Reason::SUCCESS
+            } else {
+                Reason::NO_SUBSCRIPTION_EXISTED
+            });
             if existed && self.inbound.settings().durable {
-                self.inbound.change(&Change::Unsubscribed { client: session.client.clone(), filter: Arc::from(&*filter) });
+                self.inbound.change(&Change::Unsubscribed {
+                    client: session.client.clone(),
+                    filter: Arc::from(&*filter),
+                });
             }
         }
-        self.inbound.unsuback(SubAck { packet_id: unsubscribe.packet_id, reasons, reason_string: None });
+        self.inbound.unsuback(SubAck {
+            packet_id: unsubscribe.packet_id,
+            reasons,
+            reason_string: None,
+        });
     }
 
     fn disconnect(&mut self, disconnect: &Disconnect) -> End {
         if let Some(expiry_s) = disconnect.session_expiry_s {
             if self.expiry_s == 0 && expiry_s > 0 {
-                return self.protocol(Malformed::protocol("a session expiry in DISCONNECT although CONNECT had none"));
+                return self.protocol(Malformed::protocol(
+                    "a session expiry in DISCONNECT although CONNECT had none",
+                ));
             }
             self.expiry_s = expiry_s.min(self.shared.options.max_session_expiry_s);
         }
@@ -443,14 +572,17 @@ struct Access<'a, H> {
 
 impl<H: Host> Gate for Access<'_, H> {
     fn may_publish(&self, topic: &str) -> bool {
-        self.shared.host.allow(self.principal, crate::host::Action::Publish, topic)
+        self.shared
+            .host
+            .allow(self.principal, crate::host::Action::Publish, topic)
     }
 
     fn may_retain(&self, topic: &str, bytes: usize) -> bool {
         let image = self.shared.image.lock();
         let (count, total) = image.retained_size();
         let new = image.retained(topic).is_none();
-        (!new || count < self.shared.options.max_retained) && total + bytes <= self.shared.options.max_retained_bytes
+        (!new || count < self.shared.options.max_retained)
+            && total + bytes <= self.shared.options.max_retained_bytes
     }
 
     fn names_senders(&self) -> bool {

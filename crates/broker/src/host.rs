@@ -32,11 +32,21 @@ pub trait Host: Send + Sync + 'static {
 
     /// Messages on wanted topics, from a place in the log on, at most about `limit` of them and nothing that is
     /// not released. For durable sessions that were away or lag.
-    fn scan(&self, from: Seq, limit: usize, wanted: Wanted<'_>) -> impl Future<Output = Scanned> + Send;
+    fn scan(
+        &self,
+        from: Seq,
+        limit: usize,
+        wanted: Wanted<'_>,
+    ) -> impl Future<Output = Scanned> + Send;
 
     /// As [`Host::scan`], for a session whose filters are plain topics: a host that has the log by topic answers
     /// without looking at every message. None: this host has not.
-    fn scan_exact(&self, from: Seq, limit: usize, topics: &[Arc<str>]) -> impl Future<Output = Option<Scanned>> + Send {
+    fn scan_exact(
+        &self,
+        from: Seq,
+        limit: usize,
+        topics: &[Arc<str>],
+    ) -> impl Future<Output = Option<Scanned>> + Send {
         let _ = (from, limit, topics);
         async { None }
     }
@@ -138,7 +148,13 @@ impl Reply {
     /// Refuses the message: MQTT 5 clients get this reason code and text in the acknowledgement.
     /// Must come before the message's admission number is released.
     pub fn refuse(&self, reason: Reason, text: impl Into<Arc<str>>) {
-        self.verdicts.say(self.ticket, Negative { reason, text: text.into() });
+        self.verdicts.say(
+            self.ticket,
+            Negative {
+                reason,
+                text: text.into(),
+            },
+        );
     }
 }
 
@@ -161,7 +177,10 @@ pub struct Verdicts {
 impl Verdicts {
     /// The reply for the message with this ticket, a number that the connection chose.
     pub fn reply(self: &Arc<Self>, ticket: u64) -> Reply {
-        Reply { verdicts: self.clone(), ticket }
+        Reply {
+            verdicts: self.clone(),
+            ticket,
+        }
     }
 
     fn say(&self, ticket: u64, negative: Negative) {
@@ -304,10 +323,20 @@ pub(crate) struct Travelling<'a> {
 pub(crate) fn decode_properties(bytes: &[u8]) -> Travelling<'_> {
     match bytes {
         [flags, a, b, rest @ ..] if flags & PREFIX != 0 => {
-            let (sender, wire) = rest.split_at_checked(usize::from(u16::from_be_bytes([*a, *b]))).unwrap_or((&[], &[]));
-            Travelling { retain: flags & RETAINED != 0, sender: (!sender.is_empty()).then_some(sender), wire }
+            let (sender, wire) = rest
+                .split_at_checked(usize::from(u16::from_be_bytes([*a, *b])))
+                .unwrap_or((&[], &[]));
+            Travelling {
+                retain: flags & RETAINED != 0,
+                sender: (!sender.is_empty()).then_some(sender),
+                wire,
+            }
         }
-        wire => Travelling { retain: false, sender: None, wire },
+        wire => Travelling {
+            retain: false,
+            sender: None,
+            wire,
+        },
     }
 }
 
@@ -335,12 +364,23 @@ mod tests {
     #[test]
     fn properties_go_through_the_log_unchanged() {
         let wire = event_properties(Some("a#1"), None, Some("2026-01-01T00:00:00Z"));
-        for (retain, sender) in [(false, None), (true, None), (false, Some("me")), (true, Some("me"))] {
+        for (retain, sender) in [
+            (false, None),
+            (true, None),
+            (false, Some("me")),
+            (true, Some("me")),
+        ] {
             let kept = encode_properties(&wire, retain, sender);
             let back = decode_properties(&kept);
-            assert_eq!((back.retain, back.sender, back.wire), (retain, sender.map(str::as_bytes), &wire[..]));
+            assert_eq!(
+                (back.retain, back.sender, back.wire),
+                (retain, sender.map(str::as_bytes), &wire[..])
+            );
         }
-        assert_eq!(properties::user(&wire, "ce-time"), Some("2026-01-01T00:00:00Z"));
+        assert_eq!(
+            properties::user(&wire, "ce-time"),
+            Some("2026-01-01T00:00:00Z")
+        );
     }
 
     #[test]
@@ -355,7 +395,16 @@ mod tests {
         assert!(!verdicts.any());
         verdicts.reply(7).refuse(Reason::NOT_AUTHORIZED, "no");
         assert!(verdicts.any());
-        assert_eq!(verdicts.take(), [(7, Negative { reason: Reason::NOT_AUTHORIZED, text: "no".into() })]);
+        assert_eq!(
+            verdicts.take(),
+            [(
+                7,
+                Negative {
+                    reason: Reason::NOT_AUTHORIZED,
+                    text: "no".into()
+                }
+            )]
+        );
         assert!(!verdicts.any() && verdicts.take().is_empty());
     }
 }

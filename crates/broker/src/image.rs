@@ -82,12 +82,25 @@ impl Image {
     pub fn take_dirty(&mut self) -> Vec<Entry> {
         let mut out = Vec::new();
         for client in std::mem::take(&mut self.dirty_sessions) {
-            let state = self.sessions.get(&client).map(|s| record::encode(&changes(&client, s)));
-            out.push(Entry { key: key(b's', &client), state });
+            let state = self
+                .sessions
+                .get(&client)
+                .map(|s| record::encode(&changes(&client, s)));
+            out.push(Entry {
+                key: key(b's', &client),
+                state,
+            });
         }
         for topic in std::mem::take(&mut self.dirty_topics) {
-            let state = self.retained.get(&topic).map(|m| record::encode(&[Change::Retained { message: (**m).clone() }]));
-            out.push(Entry { key: key(b'r', &topic), state });
+            let state = self.retained.get(&topic).map(|m| {
+                record::encode(&[Change::Retained {
+                    message: (**m).clone(),
+                }])
+            });
+            out.push(Entry {
+                key: key(b'r', &topic),
+                state,
+            });
         }
         out.sort_by(|a, b| a.key.cmp(&b.key));
         out
@@ -117,7 +130,13 @@ impl Image {
     pub fn matching(&self, filter: &str, now_ms: i64) -> Vec<Arc<Kept>> {
         let alive = |m: &&Arc<Kept>| m.expires_ms.is_none_or(|at| at > now_ms);
         let Some(wild) = filter.find(['+', '#']) else {
-            return self.retained.get(filter).into_iter().filter(alive).cloned().collect();
+            return self
+                .retained
+                .get(filter)
+                .into_iter()
+                .filter(alive)
+                .cloned()
+                .collect();
         };
         // Only topics that share what stands before the first wildcard ("a/#" matches "a" too).
         let prefix = filter.get(..wild).unwrap_or_default().trim_end_matches('/');
@@ -156,14 +175,19 @@ impl Image {
         self.forget(&message.topic);
         if !message.payload.is_empty() {
             self.retained_bytes += cost(&message);
-            self.retained.insert(message.topic.clone(), Arc::new(message));
+            self.retained
+                .insert(message.topic.clone(), Arc::new(message));
         }
     }
 
     fn apply(&mut self, seq: Seq, change: Change) {
         let client = match change {
             Change::Retained { message } => {
-                let seq = if message.seq == NOT_LOGGED { seq } else { message.seq };
+                let seq = if message.seq == NOT_LOGGED {
+                    seq
+                } else {
+                    message.seq
+                };
                 return self.retain(Kept { seq, ..message });
             }
             Change::Opened { ref client, .. }
@@ -197,13 +221,29 @@ impl Session {
                 self.expiry_s = Some(expiry_s);
                 self.closed_ms = None;
             }
-            Change::Closed { at_ms, expiry_s, cursor, .. } => {
+            Change::Closed {
+                at_ms,
+                expiry_s,
+                cursor,
+                ..
+            } => {
                 self.expiry_s = Some(expiry_s);
                 self.closed_ms = Some(at_ms);
                 self.cursor = cursor;
             }
-            Change::Ended { .. } => *self = Self { will: self.will.take(), ..Self::default() },
-            Change::Subscribed { filter, options, id, since, .. } => {
+            Change::Ended { .. } => {
+                *self = Self {
+                    will: self.will.take(),
+                    ..Self::default()
+                }
+            }
+            Change::Subscribed {
+                filter,
+                options,
+                id,
+                since,
+                ..
+            } => {
                 self.filters.insert(filter, Filter { options, id, since });
             }
             Change::Unsubscribed { filter, .. } => {
@@ -216,7 +256,9 @@ impl Session {
             Change::Released { packet_id, .. } => {
                 self.received.remove(&packet_id);
             }
-            Change::Sending { packet_id, message, .. } => {
+            Change::Sending {
+                packet_id, message, ..
+            } => {
                 if message.seq != NOT_LOGGED {
                     self.reached = self.reached.max(Some(message.seq));
                 }
@@ -248,25 +290,59 @@ fn changes(client: &Arc<str>, session: &Session) -> Vec<Change> {
     let c = || client.clone();
     let mut out = Vec::new();
     if let Some(expiry_s) = session.expiry_s {
-        out.push(Change::Opened { client: c(), expiry_s });
+        out.push(Change::Opened {
+            client: c(),
+            expiry_s,
+        });
         if let Some(at_ms) = session.closed_ms {
-            out.push(Change::Closed { client: c(), at_ms, expiry_s, cursor: session.cursor });
+            out.push(Change::Closed {
+                client: c(),
+                at_ms,
+                expiry_s,
+                cursor: session.cursor,
+            });
         } else {
-            out.push(Change::Cursor { client: c(), seq: session.cursor });
+            out.push(Change::Cursor {
+                client: c(),
+                seq: session.cursor,
+            });
         }
     }
     for (filter, Filter { options, id, since }) in &session.filters {
-        out.push(Change::Subscribed { client: c(), filter: filter.clone(), options: *options, id: *id, since: *since });
+        out.push(Change::Subscribed {
+            client: c(),
+            filter: filter.clone(),
+            options: *options,
+            id: *id,
+            since: *since,
+        });
     }
-    out.extend(session.received.iter().map(|id| Change::Received { client: c(), packet_id: *id }));
+    out.extend(session.received.iter().map(|id| Change::Received {
+        client: c(),
+        packet_id: *id,
+    }));
     for (packet_id, (message, sent)) in &session.sending {
-        out.push(Change::Sending { client: c(), packet_id: *packet_id, message: message.clone() });
+        out.push(Change::Sending {
+            client: c(),
+            packet_id: *packet_id,
+            message: message.clone(),
+        });
         if *sent {
-            out.push(Change::Sent { client: c(), packet_id: *packet_id });
+            out.push(Change::Sent {
+                client: c(),
+                packet_id: *packet_id,
+            });
         }
     }
-    out.extend(session.reached.map(|seq| Change::Reached { client: c(), seq }));
-    out.extend(session.will.iter().map(|will| Change::Willed { client: c(), will: (**will).clone() }));
+    out.extend(
+        session
+            .reached
+            .map(|seq| Change::Reached { client: c(), seq }),
+    );
+    out.extend(session.will.iter().map(|will| Change::Willed {
+        client: c(),
+        will: (**will).clone(),
+    }));
     out
 }
 
@@ -299,17 +375,50 @@ mod tests {
     fn a_snapshot_is_the_same_image() {
         let client: Arc<str> = "c".into();
         let c = || client.clone();
-        let will = Testament { message: message("w", b"bye"), lives_ms: Some(9), delay_ms: 1, keep_alive_ms: 2 };
+        let will = Testament {
+            message: message("w", b"bye"),
+            lives_ms: Some(9),
+            delay_ms: 1,
+            keep_alive_ms: 2,
+        };
         let mut first = image(&[
-            Change::Opened { client: c(), expiry_s: 60 },
-            Change::Subscribed { client: c(), filter: "a/+".into(), options: SubscribeOptions::default(), id: Some(3), since: 2 },
-            Change::Received { client: c(), packet_id: 4 },
-            Change::Sending { client: c(), packet_id: 5, message: message("x", b"1") },
-            Change::Sending { client: c(), packet_id: 6, message: message("x", b"2") },
-            Change::Sent { client: c(), packet_id: 6 },
-            Change::Cursor { client: c(), seq: 8 },
+            Change::Opened {
+                client: c(),
+                expiry_s: 60,
+            },
+            Change::Subscribed {
+                client: c(),
+                filter: "a/+".into(),
+                options: SubscribeOptions::default(),
+                id: Some(3),
+                since: 2,
+            },
+            Change::Received {
+                client: c(),
+                packet_id: 4,
+            },
+            Change::Sending {
+                client: c(),
+                packet_id: 5,
+                message: message("x", b"1"),
+            },
+            Change::Sending {
+                client: c(),
+                packet_id: 6,
+                message: message("x", b"2"),
+            },
+            Change::Sent {
+                client: c(),
+                packet_id: 6,
+            },
+            Change::Cursor {
+                client: c(),
+                seq: 8,
+            },
             Change::Willed { client: c(), will },
-            Change::Retained { message: message("r", b"1") },
+            Change::Retained {
+                message: message("r", b"1"),
+            },
         ]);
         let mut second = Image::default();
         let entries = first.take_dirty();
@@ -321,27 +430,67 @@ mod tests {
         assert_eq!(first.retained, second.retained);
         assert_eq!(first.retained_bytes, second.retained_bytes);
         assert!(first.take_dirty().is_empty() && second.take_dirty().is_empty());
-        first.fold(9, &record::encode(&[Change::Ended { client: c() }, Change::Unwilled { client: c() }])).unwrap();
-        assert_eq!(first.take_dirty(), [Entry { key: Bytes::from_static(b"sc"), state: None }]);
+        first
+            .fold(
+                9,
+                &record::encode(&[
+                    Change::Ended { client: c() },
+                    Change::Unwilled { client: c() },
+                ]),
+            )
+            .unwrap();
+        assert_eq!(
+            first.take_dirty(),
+            [Entry {
+                key: Bytes::from_static(b"sc"),
+                state: None
+            }]
+        );
     }
 
     #[test]
     fn retained_messages_are_found_cleared_and_expire() {
         let mut image = image(&[
-            Change::Retained { message: message("a", b"1") },
-            Change::Retained { message: message("a/b", b"1") },
-            Change::Retained { message: message("ab", b"1") },
-            Change::Retained { message: Kept { expires_ms: Some(10), ..message("a/c", b"1") } },
-            Change::Retained { message: message("$SYS/x", b"1") },
+            Change::Retained {
+                message: message("a", b"1"),
+            },
+            Change::Retained {
+                message: message("a/b", b"1"),
+            },
+            Change::Retained {
+                message: message("ab", b"1"),
+            },
+            Change::Retained {
+                message: Kept {
+                    expires_ms: Some(10),
+                    ..message("a/c", b"1")
+                },
+            },
+            Change::Retained {
+                message: message("$SYS/x", b"1"),
+            },
         ]);
-        let find = |image: &Image, filter, now| image.matching(filter, now).iter().map(|m| m.topic.to_string()).collect::<Vec<_>>();
+        let find = |image: &Image, filter, now| {
+            image
+                .matching(filter, now)
+                .iter()
+                .map(|m| m.topic.to_string())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(find(&image, "a/#", 0), ["a", "a/b", "a/c"]);
         assert_eq!(find(&image, "a/#", 10), ["a", "a/b"]);
         assert_eq!(find(&image, "+", 0), ["a", "ab"]);
         assert_eq!(find(&image, "#", 0).len(), 4);
         assert_eq!(find(&image, "ab", 0), ["ab"]);
         assert_eq!(image.retained("a").unwrap().seq, 5);
-        image.fold(6, &record::encode(&[Change::Retained { message: message("a", b"") }])).unwrap();
+        image
+            .fold(
+                6,
+                &record::encode(&[Change::Retained {
+                    message: message("a", b""),
+                }]),
+            )
+            .unwrap();
         assert_eq!(find(&image, "a/#", 0), ["a/b", "a/c"]);
         assert_eq!(image.expire(10), 1);
         assert_eq!(image.retained_size().0, 3);

@@ -58,7 +58,10 @@ pub enum Moved {
 impl Io {
     /// Over an open stream.
     pub fn new(stream: Stream) -> Self {
-        Self { stream, unflushed: false }
+        Self {
+            stream,
+            unflushed: false,
+        }
     }
 
     /// Writes what waits in `output` and, if `read`, appends what came to `input`.
@@ -126,7 +129,11 @@ impl Stream {
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(io) => Pin::new(io).poll_read(cx, buffer),
             Self::Tls(io) => Pin::new(io).poll_read(cx, buffer),

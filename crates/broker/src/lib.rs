@@ -114,7 +114,8 @@ impl<H: Host> Broker<H> {
         let sessions: Vec<_> = self.0.sessions.lock().values().cloned().collect();
         let cursor = |s: &Arc<session::Session>| {
             let outbound = s.outbound.lock();
-            (outbound.is_durable() && !outbound.subscriptions.is_empty()).then(|| outbound.cursor(delivered))
+            (outbound.is_durable() && !outbound.subscriptions.is_empty())
+                .then(|| outbound.cursor(delivered))
         };
         sessions.iter().filter_map(cursor).min()
     }
@@ -123,7 +124,9 @@ impl<H: Host> Broker<H> {
     pub fn kick(&self, client: &str) -> bool {
         let session = self.0.sessions.lock().get(client).cloned();
         let session = session.filter(|s| s.outbound.lock().is_connected());
-        session.map(|s| s.end(Reason::ADMINISTRATIVE_ACTION.0)).is_some()
+        session
+            .map(|s| s.end(Reason::ADMINISTRATIVE_ACTION.0))
+            .is_some()
     }
 
     /// Ends all connections with this reason.
@@ -138,17 +141,29 @@ impl<H: Host> Broker<H> {
 
     /// The message retained on a topic: its payload.
     pub fn retained(&self, topic: &str) -> Option<Bytes> {
-        self.0.image.lock().retained(topic).map(|m| m.payload.clone())
+        self.0
+            .image
+            .lock()
+            .retained(topic)
+            .map(|m| m.payload.clone())
     }
 
     /// Counters now.
     pub fn metrics(&self) -> Metrics {
         let retained_now = self.0.image.lock().retained_size().0 as u64;
-        Metrics { retained_now, ..self.0.counters.read() }
+        Metrics {
+            retained_now,
+            ..self.0.counters.read()
+        }
     }
 
     /// Accepts connections until `stop` is done, then ends them (MQTT 5: server shutting down) and waits for them.
-    pub async fn serve(&self, listener: TcpListener, listen: Listen, stop: impl Future<Output = ()> + Send) -> std::io::Result<()> {
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        listen: Listen,
+        stop: impl Future<Output = ()> + Send,
+    ) -> std::io::Result<()> {
         listen::serve(self.0.clone(), listener, listen, stop).await
     }
 }

@@ -100,20 +100,40 @@ pub async fn serve<H: Host>(
                 continue;
             }
         };
-        let places = (Place::take(&here, listen.max_connections), Place::take(&shared.sockets, shared.options.max_connections));
+        let places = (
+            Place::take(&here, listen.max_connections),
+            Place::take(&shared.sockets, shared.options.max_connections),
+        );
         let (Some(of_listener), Some(of_all)) = places else {
             add(&shared.counters.refused_connections, 1);
             tracing::debug!(%address, %peer, "connection refused: the limit of connections is reached (it follows the limit of open files)");
             continue;
         };
-        let (shared, listen, stopped, alive) = (shared.clone(), listen.clone(), stopped.clone(), alive.clone());
+        let (shared, listen, stopped, alive) = (
+            shared.clone(),
+            listen.clone(),
+            stopped.clone(),
+            alive.clone(),
+        );
         tokio::spawn(async move {
             let patience = Duration::from_millis(shared.options.connect_timeout_ms);
             let transport = listen.transport();
-            let shaken = Box::pin(tokio::time::timeout(patience, shake(&shared, tcp, listen))).await;
+            let shaken =
+                Box::pin(tokio::time::timeout(patience, shake(&shared, tcp, listen))).await;
             match shaken {
                 Ok(Ok((io, certificate))) => {
-                    connection::run(shared, Arrival { io, peer, transport, certificate, patience }, stopped).await;
+                    connection::run(
+                        shared,
+                        Arrival {
+                            io,
+                            peer,
+                            transport,
+                            certificate,
+                            patience,
+                        },
+                        stopped,
+                    )
+                    .await;
                 }
                 Ok(Err(error)) => {
                     add(&shared.counters.refused_connections, 1);
@@ -130,7 +150,11 @@ pub async fn serve<H: Host>(
     Ok(())
 }
 
-async fn shake<H: Host>(shared: &Arc<Shared<H>>, tcp: TcpStream, listen: Listen) -> io::Result<(Io, Option<Bytes>)> {
+async fn shake<H: Host>(
+    shared: &Arc<Shared<H>>,
+    tcp: TcpStream,
+    listen: Listen,
+) -> io::Result<(Io, Option<Bytes>)> {
     tcp.set_nodelay(true)?;
     let Some(config) = listen.tls else {
         if !listen.websocket {
@@ -151,7 +175,10 @@ async fn shake<H: Host>(shared: &Arc<Shared<H>>, tcp: TcpStream, listen: Listen)
 
 fn certificate(tls: &TlsStream<TcpStream>) -> Option<Bytes> {
     let (_, connection) = tls.get_ref();
-    connection.peer_certificates()?.first().map(|c| Bytes::copy_from_slice(c))
+    connection
+        .peer_certificates()?
+        .first()
+        .map(|c| Bytes::copy_from_slice(c))
 }
 
 async fn websocket<H: Host, S>(shared: &Arc<Shared<H>>, stream: S) -> io::Result<WebSocket<S>>
@@ -166,9 +193,20 @@ where
         .max_frame_size(Some(WEBSOCKET_BYTES));
     #[allow(clippy::result_large_err)] // the shape is the library's
     let judge = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
-        let text = |name| request.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-        if !shared.host.allow_origin(text(header::HOST), text(header::ORIGIN)) {
-            return Err(refusal(StatusCode::FORBIDDEN, "this host or origin may not open WebSockets here"));
+        let text = |name| {
+            request
+                .headers()
+                .get(name)
+                .and_then(|v: &HeaderValue| v.to_str().ok())
+        };
+        if !shared
+            .host
+            .allow_origin(text(header::HOST), text(header::ORIGIN))
+        {
+            return Err(refusal(
+                StatusCode::FORBIDDEN,
+                "this host or origin may not open WebSockets here",
+            ));
         }
         let mut offered = request
             .headers()
@@ -178,10 +216,15 @@ where
             .flat_map(|v| v.split(','))
             .map(str::trim);
         let Some(protocol) = offered.find(|p| *p == "mqtt" || *p == "mqttv3.1") else {
-            return Err(refusal(StatusCode::BAD_REQUEST, "offer the WebSocket subprotocol \"mqtt\""));
+            return Err(refusal(
+                StatusCode::BAD_REQUEST,
+                "offer the WebSocket subprotocol \"mqtt\"",
+            ));
         };
         if let Ok(value) = HeaderValue::from_str(protocol) {
-            response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+            response
+                .headers_mut()
+                .insert(header::SEC_WEBSOCKET_PROTOCOL, value);
         }
         Ok(response)
     };

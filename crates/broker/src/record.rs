@@ -22,11 +22,22 @@ pub enum Change {
     /// A durable session exists and its client is connected.
     Opened { client: Arc<str>, expiry_s: u32 },
     /// Its client left.
-    Closed { client: Arc<str>, at_ms: i64, expiry_s: u32, cursor: Seq },
+    Closed {
+        client: Arc<str>,
+        at_ms: i64,
+        expiry_s: u32,
+        cursor: Seq,
+    },
     /// It is gone, with everything in it.
     Ended { client: Arc<str> },
     /// It has this subscription; messages from `since` on are its own.
-    Subscribed { client: Arc<str>, filter: Arc<str>, options: SubscribeOptions, id: Option<u32>, since: Seq },
+    Subscribed {
+        client: Arc<str>,
+        filter: Arc<str>,
+        options: SubscribeOptions,
+        id: Option<u32>,
+        since: Seq,
+    },
     /// It no longer has this subscription.
     Unsubscribed { client: Arc<str>, filter: Arc<str> },
     /// Everything before this place in the log was acknowledged.
@@ -36,7 +47,11 @@ pub enum Change {
     /// The packet id is free again.
     Released { client: Arc<str>, packet_id: u16 },
     /// A QoS 2 message is about to be sent with this packet id.
-    Sending { client: Arc<str>, packet_id: u16, message: Kept },
+    Sending {
+        client: Arc<str>,
+        packet_id: u16,
+        message: Kept,
+    },
     /// The client has it (PUBREC): only PUBREL is repeated from here on.
     Sent { client: Arc<str>, packet_id: u16 },
     /// The client released it (PUBCOMP), or refused it.
@@ -99,7 +114,9 @@ pub fn encode(changes: &[Change]) -> Bytes {
 
 /// Reads a record.
 pub fn decode(record: &[u8], mut take: impl FnMut(Change)) -> Result<(), Damaged> {
-    let Some((&version, mut bytes)) = record.split_first() else { return Ok(()) };
+    let Some((&version, mut bytes)) = record.split_first() else {
+        return Ok(());
+    };
     if version != VERSION {
         return Err(DAMAGED);
     }
@@ -109,7 +126,9 @@ pub fn decode(record: &[u8], mut take: impl FnMut(Change)) -> Result<(), Damaged
     Ok(())
 }
 
-const DAMAGED: Damaged = Damaged { what: "a session record" };
+const DAMAGED: Damaged = Damaged {
+    what: "a session record",
+};
 
 fn put(out: &mut Vec<u8>, change: &Change) {
     let tag = match change {
@@ -135,14 +154,25 @@ fn put(out: &mut Vec<u8>, change: &Change) {
             put_text(out, client);
             put_number(out, u64::from(*expiry_s));
         }
-        Change::Closed { client, at_ms, expiry_s, cursor } => {
+        Change::Closed {
+            client,
+            at_ms,
+            expiry_s,
+            cursor,
+        } => {
             put_text(out, client);
             put_signed(out, *at_ms);
             put_number(out, u64::from(*expiry_s));
             put_number(out, *cursor);
         }
         Change::Ended { client } | Change::Unwilled { client } => put_text(out, client),
-        Change::Subscribed { client, filter, options, id, since } => {
+        Change::Subscribed {
+            client,
+            filter,
+            options,
+            id,
+            since,
+        } => {
             put_text(out, client);
             put_text(out, filter);
             out.push(
@@ -169,7 +199,11 @@ fn put(out: &mut Vec<u8>, change: &Change) {
             put_text(out, client);
             put_number(out, u64::from(*packet_id));
         }
-        Change::Sending { client, packet_id, message } => {
+        Change::Sending {
+            client,
+            packet_id,
+            message,
+        } => {
             put_text(out, client);
             put_number(out, u64::from(*packet_id));
             put_kept(out, message);
@@ -222,9 +256,19 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 fn read(from: &mut &[u8]) -> Option<Change> {
     let tag = byte(from)?;
     Some(match tag {
-        1 => Change::Opened { client: text(from)?, expiry_s: small(from)? },
-        2 => Change::Closed { client: text(from)?, at_ms: signed(from)?, expiry_s: small(from)?, cursor: number(from)? },
-        3 => Change::Ended { client: text(from)? },
+        1 => Change::Opened {
+            client: text(from)?,
+            expiry_s: small(from)?,
+        },
+        2 => Change::Closed {
+            client: text(from)?,
+            at_ms: signed(from)?,
+            expiry_s: small(from)?,
+            cursor: number(from)?,
+        },
+        3 => Change::Ended {
+            client: text(from)?,
+        },
         4 => {
             let (client, filter, flags) = (text(from)?, text(from)?, byte(from)?);
             let options = SubscribeOptions {
@@ -238,16 +282,46 @@ fn read(from: &mut &[u8]) -> Option<Change> {
                     _ => return None,
                 },
             };
-            Change::Subscribed { client, filter, options, id: Some(small(from)?).filter(|id| *id > 0), since: number(from)? }
+            Change::Subscribed {
+                client,
+                filter,
+                options,
+                id: Some(small(from)?).filter(|id| *id > 0),
+                since: number(from)?,
+            }
         }
-        5 => Change::Unsubscribed { client: text(from)?, filter: text(from)? },
-        6 => Change::Cursor { client: text(from)?, seq: number(from)? },
-        7 => Change::Received { client: text(from)?, packet_id: packet_id(from)? },
-        8 => Change::Released { client: text(from)?, packet_id: packet_id(from)? },
-        9 => Change::Sending { client: text(from)?, packet_id: packet_id(from)?, message: kept(from)? },
-        10 => Change::Sent { client: text(from)?, packet_id: packet_id(from)? },
-        11 => Change::Done { client: text(from)?, packet_id: packet_id(from)? },
-        12 => Change::Retained { message: kept(from)? },
+        5 => Change::Unsubscribed {
+            client: text(from)?,
+            filter: text(from)?,
+        },
+        6 => Change::Cursor {
+            client: text(from)?,
+            seq: number(from)?,
+        },
+        7 => Change::Received {
+            client: text(from)?,
+            packet_id: packet_id(from)?,
+        },
+        8 => Change::Released {
+            client: text(from)?,
+            packet_id: packet_id(from)?,
+        },
+        9 => Change::Sending {
+            client: text(from)?,
+            packet_id: packet_id(from)?,
+            message: kept(from)?,
+        },
+        10 => Change::Sent {
+            client: text(from)?,
+            packet_id: packet_id(from)?,
+        },
+        11 => Change::Done {
+            client: text(from)?,
+            packet_id: packet_id(from)?,
+        },
+        12 => Change::Retained {
+            message: kept(from)?,
+        },
         13 => Change::Willed {
             client: text(from)?,
             will: Testament {
@@ -257,8 +331,13 @@ fn read(from: &mut &[u8]) -> Option<Change> {
                 keep_alive_ms: signed(from)?,
             },
         },
-        14 => Change::Unwilled { client: text(from)? },
-        15 => Change::Reached { client: text(from)?, seq: number(from)? },
+        14 => Change::Unwilled {
+            client: text(from)?,
+        },
+        15 => Change::Reached {
+            client: text(from)?,
+            seq: number(from)?,
+        },
         _ => return None,
     })
 }
@@ -267,7 +346,9 @@ fn kept(from: &mut &[u8]) -> Option<Kept> {
     let (seq, topic, payload, flags) = (number(from)?, text(from)?, binary(from)?, byte(from)?);
     let (properties, expires) = (binary(from)?, signed(from)?);
     let count = number(from)?;
-    let ids = (0..count).map(|_| small(from)).collect::<Option<Vec<_>>>()?;
+    let ids = (0..count)
+        .map(|_| small(from))
+        .collect::<Option<Vec<_>>>()?;
     Some(Kept {
         seq,
         topic,
@@ -351,24 +432,74 @@ mod tests {
             retain_handling: RetainHandling::DoNotSend,
         };
         vec![
-            Change::Opened { client: c(), expiry_s: u32::MAX },
-            Change::Closed { client: c(), at_ms: -5, expiry_s: 60, cursor: 1 << 40 },
+            Change::Opened {
+                client: c(),
+                expiry_s: u32::MAX,
+            },
+            Change::Closed {
+                client: c(),
+                at_ms: -5,
+                expiry_s: 60,
+                cursor: 1 << 40,
+            },
             Change::Ended { client: c() },
-            Change::Subscribed { client: c(), filter: "a/#".into(), options, id: Some(9), since: 4 },
-            Change::Unsubscribed { client: c(), filter: "a/#".into() },
-            Change::Cursor { client: c(), seq: u64::MAX },
-            Change::Received { client: c(), packet_id: 1 },
-            Change::Released { client: c(), packet_id: 65_535 },
-            Change::Sending { client: c(), packet_id: 2, message: message.clone() },
-            Change::Sent { client: c(), packet_id: 2 },
-            Change::Done { client: c(), packet_id: 2 },
-            Change::Retained { message: Kept { expires_ms: None, ids: vec![], ..message.clone() } },
+            Change::Subscribed {
+                client: c(),
+                filter: "a/#".into(),
+                options,
+                id: Some(9),
+                since: 4,
+            },
+            Change::Unsubscribed {
+                client: c(),
+                filter: "a/#".into(),
+            },
+            Change::Cursor {
+                client: c(),
+                seq: u64::MAX,
+            },
+            Change::Received {
+                client: c(),
+                packet_id: 1,
+            },
+            Change::Released {
+                client: c(),
+                packet_id: 65_535,
+            },
+            Change::Sending {
+                client: c(),
+                packet_id: 2,
+                message: message.clone(),
+            },
+            Change::Sent {
+                client: c(),
+                packet_id: 2,
+            },
+            Change::Done {
+                client: c(),
+                packet_id: 2,
+            },
+            Change::Retained {
+                message: Kept {
+                    expires_ms: None,
+                    ids: vec![],
+                    ..message.clone()
+                },
+            },
             Change::Willed {
                 client: c(),
-                will: Testament { message, lives_ms: None, delay_ms: 5_000, keep_alive_ms: 60_000 },
+                will: Testament {
+                    message,
+                    lives_ms: None,
+                    delay_ms: 5_000,
+                    keep_alive_ms: 60_000,
+                },
             },
             Change::Unwilled { client: c() },
-            Change::Reached { client: c(), seq: 3 },
+            Change::Reached {
+                client: c(),
+                seq: 3,
+            },
         ]
     }
 
@@ -397,7 +528,16 @@ mod tests {
         decode(&bytes, |change| back.push(change)).unwrap();
         assert_eq!(
             back,
-            [Change::Cursor { client: "c".into(), seq: 300 }, Change::Received { client: "c".into(), packet_id: 9 }]
+            [
+                Change::Cursor {
+                    client: "c".into(),
+                    seq: 300
+                },
+                Change::Received {
+                    client: "c".into(),
+                    packet_id: 9
+                }
+            ]
         );
     }
 }

@@ -82,13 +82,19 @@ impl Session {
             permit.forget();
         }
         self.end.store(0, Ordering::Release);
-        Claim { session: self.clone(), number }
+        Claim {
+            session: self.clone(),
+            number,
+        }
     }
 
     /// The right to end it, if nobody is connected or about to be.
     pub fn claim_if_free(self: &Arc<Self>) -> Option<Claim> {
         self.slot.try_acquire().ok()?.forget();
-        Some(Claim { session: self.clone(), number: self.claims.load(Ordering::Acquire) })
+        Some(Claim {
+            session: self.clone(),
+            number: self.claims.load(Ordering::Acquire),
+        })
     }
 
     /// Asks the present connection to end with this reason.

@@ -154,7 +154,13 @@ impl<H: Host> Shared<H> {
 
     /// Takes a session back up, as it stood in the log.
     pub fn restore(&self, session: Arc<Session>) {
-        let subscriptions: Vec<_> = session.outbound.lock().subscriptions.iter().map(|(f, s)| (f.clone(), *s)).collect();
+        let subscriptions: Vec<_> = session
+            .outbound
+            .lock()
+            .subscriptions
+            .iter()
+            .map(|(f, s)| (f.clone(), *s))
+            .collect();
         for (filter, subscription) in subscriptions {
             self.route(&session, &filter, subscription.options, subscription.id);
             if let Some(Some((name, filter))) = topic::shared(&filter) {
@@ -168,7 +174,10 @@ impl<H: Host> Shared<H> {
     /// Ends a session for good. To be called with its claim held.
     pub fn remove(&self, session: &Arc<Session>) {
         let mut sessions = self.sessions.lock();
-        if sessions.get(&session.client).is_some_and(|s| Arc::ptr_eq(s, session)) {
+        if sessions
+            .get(&session.client)
+            .is_some_and(|s| Arc::ptr_eq(s, session))
+        {
             sessions.remove(&session.client);
             sub(&self.counters.sessions_now, 1);
         }
@@ -181,14 +190,31 @@ impl<H: Host> Shared<H> {
     }
 
     /// Adds or changes a subscription; true if it is new.
-    pub fn subscribe(&self, session: &Arc<Session>, filter: &Arc<str>, options: SubscribeOptions, id: Option<u32>) -> bool {
+    pub fn subscribe(
+        &self,
+        session: &Arc<Session>,
+        filter: &Arc<str>,
+        options: SubscribeOptions,
+        id: Option<u32>,
+    ) -> bool {
         let since = self.delivered();
-        let subscription = Subscription { options, id, since, missed: None };
+        let subscription = Subscription {
+            options,
+            id,
+            since,
+            missed: None,
+        };
         let old = {
             let mut outbound = session.outbound.lock();
             let old = outbound.subscriptions.get(filter).copied();
             let since = old.map_or(since, |old| old.since);
-            outbound.subscriptions.insert(filter.clone(), Subscription { since, ..subscription });
+            outbound.subscriptions.insert(
+                filter.clone(),
+                Subscription {
+                    since,
+                    ..subscription
+                },
+            );
             old
         };
         if let Some(old) = old {
@@ -200,29 +226,47 @@ impl<H: Host> Shared<H> {
 
     /// Ends a subscription; false if there was none.
     pub fn unsubscribe(&self, session: &Arc<Session>, filter: &str) -> bool {
-        let Some(old) = session.outbound.lock().subscriptions.remove(filter) else { return false };
+        let Some(old) = session.outbound.lock().subscriptions.remove(filter) else {
+            return false;
+        };
         self.unroute(session, filter, old.options);
         true
     }
 
-    fn route(&self, session: &Arc<Session>, filter: &str, options: SubscribeOptions, id: Option<u32>) {
-        let subscriber = Subscriber { session: session.clone(), options, id };
+    fn route(
+        &self,
+        session: &Arc<Session>,
+        filter: &str,
+        options: SubscribeOptions,
+        id: Option<u32>,
+    ) {
+        let subscriber = Subscriber {
+            session: session.clone(),
+            options,
+            id,
+        };
         match topic::shared(filter) {
-            Some(Some((name, filter))) => self.routes.write().edit(filter, |routes| {
-                match group(routes, name) {
-                    Some(group) => group.members.lock().push(subscriber),
-                    None => routes.push(Route::Shared(Arc::new(Group {
-                        name: name.into(),
-                        members: Mutex::new(vec![subscriber]),
-                        next: AtomicUsize::new(0),
-                        missed: AtomicU64::new(NOT_LOGGED),
-                    }))),
-                }
-            }),
-            _ => self.routes.write().edit(filter, |routes| routes.push(Route::One(subscriber))),
+            Some(Some((name, filter))) => {
+                self.routes
+                    .write()
+                    .edit(filter, |routes| match group(routes, name) {
+                        Some(group) => group.members.lock().push(subscriber),
+                        None => routes.push(Route::Shared(Arc::new(Group {
+                            name: name.into(),
+                            members: Mutex::new(vec![subscriber]),
+                            next: AtomicUsize::new(0),
+                            missed: AtomicU64::new(NOT_LOGGED),
+                        }))),
+                    })
+            }
+            _ => self
+                .routes
+                .write()
+                .edit(filter, |routes| routes.push(Route::One(subscriber))),
         }
         self.subscriptions.fetch_add(1, Ordering::Relaxed);
-        self.no_local.fetch_add(usize::from(options.no_local), Ordering::Relaxed);
+        self.no_local
+            .fetch_add(usize::from(options.no_local), Ordering::Relaxed);
         add(&self.counters.subscriptions_now, 1);
     }
 
@@ -233,16 +277,26 @@ impl<H: Host> Shared<H> {
                 if let Some(group) = group(routes, name) {
                     group.members.lock().retain(|s| !own(s));
                 }
-                routes.retain(|r| if let Route::Shared(g) = r { !g.members.lock().is_empty() } else { true });
+                routes.retain(|r| {
+                    if let Route::Shared(g) = r {
+                        !g.members.lock().is_empty()
+                    } else {
+                        true
+                    }
+                });
             }),
             _ => self.routes.write().edit(filter, |routes| {
-                if let Some(at) = routes.iter().position(|r| if let Route::One(s) = r { own(s) } else { false }) {
+                if let Some(at) = routes
+                    .iter()
+                    .position(|r| if let Route::One(s) = r { own(s) } else { false })
+                {
                     routes.swap_remove(at);
                 }
             }),
         }
         self.subscriptions.fetch_sub(1, Ordering::Relaxed);
-        self.no_local.fetch_sub(usize::from(options.no_local), Ordering::Relaxed);
+        self.no_local
+            .fetch_sub(usize::from(options.no_local), Ordering::Relaxed);
         sub(&self.counters.subscriptions_now, 1);
     }
 
@@ -258,7 +312,9 @@ impl<H: Host> Shared<H> {
     /// Takes over what a shared subscription missed: where it starts, if anything.
     pub fn take_missed(&self, name: &str, filter: &str) -> Option<Seq> {
         self.routes.write().edit(filter, |routes| {
-            group(routes, name).map(|g| g.missed.swap(NOT_LOGGED, Ordering::SeqCst)).filter(|seq| *seq != NOT_LOGGED)
+            group(routes, name)
+                .map(|g| g.missed.swap(NOT_LOGGED, Ordering::SeqCst))
+                .filter(|seq| *seq != NOT_LOGGED)
         })
     }
 
@@ -280,7 +336,13 @@ impl<H: Host> Shared<H> {
         self.delivered.fetch_max(next, Ordering::SeqCst);
     }
 
-    fn route_one<'a>(&self, routes: &'a Trie<Route>, delivery: &Delivery, hits: &mut Vec<&'a Subscriber>, roused: &mut Vec<Arc<Session>>) {
+    fn route_one<'a>(
+        &self,
+        routes: &'a Trie<Route>,
+        delivery: &Delivery,
+        hits: &mut Vec<&'a Subscriber>,
+        roused: &mut Vec<Arc<Session>>,
+    ) {
         let m = &delivery.message;
         hits.clear();
         let travelling = host::decode_properties(&m.properties);
@@ -303,7 +365,11 @@ impl<H: Host> Shared<H> {
         }
         for same in hits.chunk_by(|a, b| a.session.number == b.session.number) {
             let Some(first) = same.first() else { continue };
-            let wanted = wanted(same.iter().map(|s| (s.options, s.id)), qos, travelling.retain);
+            let wanted = wanted(
+                same.iter().map(|s| (s.options, s.id)),
+                qos,
+                travelling.retain,
+            );
             self.offer(&first.session, message, wanted, roused);
         }
         for group in shared {
@@ -311,15 +377,32 @@ impl<H: Host> Shared<H> {
         }
     }
 
-    fn offer(&self, session: &Arc<Session>, message: &Arc<Message>, wanted: Wanted, roused: &mut Vec<Arc<Session>>) {
-        match session.outbound.lock().offer(message, wanted, &self.options, &self.counters) {
+    fn offer(
+        &self,
+        session: &Arc<Session>,
+        message: &Arc<Message>,
+        wanted: Wanted,
+        roused: &mut Vec<Arc<Session>>,
+    ) {
+        match session
+            .outbound
+            .lock()
+            .offer(message, wanted, &self.options, &self.counters)
+        {
             Offered::Queued(true) => roused.push(session.clone()),
             Offered::Queued(false) | Offered::Dropped | Offered::Left => {}
             Offered::Overrun => session.end(Reason::QUOTA_EXCEEDED.0),
         }
     }
 
-    fn offer_group(&self, group: &Group, message: &Arc<Message>, qos: Qos, retain: bool, roused: &mut Vec<Arc<Session>>) {
+    fn offer_group(
+        &self,
+        group: &Group,
+        message: &Arc<Message>,
+        qos: Qos,
+        retain: bool,
+        roused: &mut Vec<Arc<Session>>,
+    ) {
         let members = group.members.lock();
         let start = group.next.fetch_add(1, Ordering::Relaxed);
         let cost = message.payload.len();
@@ -332,7 +415,10 @@ impl<H: Host> Shared<H> {
             Some(s) => self.offer(&s.session, message, wanted, roused),
             None if qos == Qos::AtMostOnce => add(&self.counters.dropped_qos0, 1),
             None if message.seq == NOT_LOGGED => {}
-            None if members.iter().any(|s| s.session.outbound.lock().is_durable()) => {
+            None if members
+                .iter()
+                .any(|s| s.session.outbound.lock().is_durable()) =>
+            {
                 group.missed.fetch_min(message.seq, Ordering::SeqCst);
             }
             None => add(&self.counters.dropped_slow, 1),
@@ -341,7 +427,13 @@ impl<H: Host> Shared<H> {
 }
 
 fn group<'a>(routes: &'a [Route], name: &str) -> Option<&'a Arc<Group>> {
-    routes.iter().find_map(|r| if let Route::Shared(g) = r { (*g.name == *name).then_some(g) } else { None })
+    routes.iter().find_map(|r| {
+        if let Route::Shared(g) = r {
+            (*g.name == *name).then_some(g)
+        } else {
+            None
+        }
+    })
 }
 
 /// A released message in the form in which sessions share it: nothing of it holds on to larger buffers.
@@ -357,7 +449,11 @@ pub fn message_of(delivery: &Delivery, qos: Qos, wire: &[u8]) -> Message {
 }
 
 /// How a session gets a message that several of its subscriptions match: once, with the highest quality.
-pub fn wanted(subscriptions: impl Iterator<Item = (SubscribeOptions, Option<u32>)>, qos: Qos, retain: bool) -> Wanted {
+pub fn wanted(
+    subscriptions: impl Iterator<Item = (SubscribeOptions, Option<u32>)>,
+    qos: Qos,
+    retain: bool,
+) -> Wanted {
     let mut out = Wanted::default();
     for (options, id) in subscriptions {
         out.qos = out.qos.max(options.qos.min(qos));

@@ -17,14 +17,26 @@ fn values<H: Host>(shared: &Shared<H>) -> Vec<(&'static str, String)> {
     vec![
         ("$SYS/broker/version", shared.options.version.clone()),
         ("$SYS/broker/uptime", format!("{uptime_s} seconds")),
-        ("$SYS/broker/clients/connected", m.connections_now.to_string()),
+        (
+            "$SYS/broker/clients/connected",
+            m.connections_now.to_string(),
+        ),
         ("$SYS/broker/clients/total", m.sessions_now.to_string()),
-        ("$SYS/broker/subscriptions/count", m.subscriptions_now.to_string()),
+        (
+            "$SYS/broker/subscriptions/count",
+            m.subscriptions_now.to_string(),
+        ),
         ("$SYS/broker/retained messages/count", retained.to_string()),
         ("$SYS/broker/messages/received", m.received.to_string()),
         ("$SYS/broker/messages/sent", m.sent.to_string()),
-        ("$SYS/broker/publish/messages/dropped", (m.dropped_qos0 + m.dropped_slow + m.dropped_expired + m.dropped_too_large).to_string()),
-        ("$SYS/broker/publish/bytes/received", m.received_bytes.to_string()),
+        (
+            "$SYS/broker/publish/messages/dropped",
+            (m.dropped_qos0 + m.dropped_slow + m.dropped_expired + m.dropped_too_large).to_string(),
+        ),
+        (
+            "$SYS/broker/publish/bytes/received",
+            m.received_bytes.to_string(),
+        ),
         ("$SYS/broker/publish/bytes/sent", m.sent_bytes.to_string()),
     ]
 }
@@ -48,7 +60,13 @@ pub fn current<H: Host>(shared: &Shared<H>) -> Vec<Kept> {
 pub fn publish<H: Host>(shared: &Shared<H>) {
     let delivery = |(topic, value): (&str, String)| Delivery {
         seq: NOT_LOGGED,
-        message: Message { topic: topic.into(), payload: value.into(), qos: 0, properties: Bytes::new(), expires_ms: None },
+        message: Message {
+            topic: topic.into(),
+            payload: value.into(),
+            qos: 0,
+            properties: Bytes::new(),
+            expires_ms: None,
+        },
     };
     let messages: Vec<_> = values(shared).into_iter().map(delivery).collect();
     shared.deliver(&messages, 0);

@@ -30,13 +30,26 @@ pub fn session_item(changes: &[Change]) -> Item {
 }
 
 /// A will as it is published: the record that voids it stands in the same frame.
-pub fn will_item<H: Host>(shared: &Shared<H>, client: &Arc<str>, will: &Testament, now_ms: i64) -> Item {
+pub fn will_item<H: Host>(
+    shared: &Shared<H>,
+    client: &Arc<str>,
+    will: &Testament,
+    now_ms: i64,
+) -> Item {
     add(&shared.counters.wills, 1);
     let m = &will.message;
     let expires_ms = will.lives_ms.map(|ms| now_ms.saturating_add(ms));
-    let mut changes = vec![Change::Unwilled { client: client.clone() }];
+    let mut changes = vec![Change::Unwilled {
+        client: client.clone(),
+    }];
     if m.retain {
-        changes.push(Change::Retained { message: Kept { seq: NOT_LOGGED, expires_ms, ..m.clone() } });
+        changes.push(Change::Retained {
+            message: Kept {
+                seq: NOT_LOGGED,
+                expires_ms,
+                ..m.clone()
+            },
+        });
     }
     let sender = shared.names_senders().then_some(&**client);
     Item::Publish(Publish {
@@ -69,9 +82,16 @@ pub fn take_will<H: Host>(shared: &Shared<H>, client: &Arc<str>) -> Option<Testa
 /// The client returned: its session no longer ends by itself.
 pub fn keep_session<H: Host>(shared: &Shared<H>, session: &Session) {
     let ends_ms = session.ends_ms.swap(i64::MAX, Ordering::AcqRel);
-    let will_ms = shared.wills.lock().get(&session.client).map(|(due_ms, _)| *due_ms);
+    let will_ms = shared
+        .wills
+        .lock()
+        .get(&session.client)
+        .map(|(due_ms, _)| *due_ms);
     if ends_ms != i64::MAX && will_ms != Some(ends_ms) {
-        shared.timers.lock().remove(&(ends_ms, session.client.clone()));
+        shared
+            .timers
+            .lock()
+            .remove(&(ends_ms, session.client.clone()));
     }
 }
 
@@ -82,7 +102,10 @@ pub fn expire_session<H: Host>(shared: &Shared<H>, session: &Session, expiry_s: 
     }
     let ends_ms = now_ms.saturating_add(i64::from(expiry_s) * 1_000);
     session.ends_ms.store(ends_ms, Ordering::Release);
-    shared.timers.lock().insert((ends_ms, session.client.clone()));
+    shared
+        .timers
+        .lock()
+        .insert((ends_ms, session.client.clone()));
 }
 
 /// Ticks as long as the broker lives.
@@ -92,7 +115,9 @@ pub async fn run<H: Host>(shared: Weak<Shared<H>>) {
     let mut ticks = 0u64;
     loop {
         interval.tick().await;
-        let Some(shared) = shared.upgrade() else { return };
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
         ticks += 1;
         let now_ms = shared.host.now_ms();
         let mut items = due(&shared, now_ms);
@@ -120,7 +145,9 @@ fn due<H: Host>(shared: &Arc<Shared<H>>, now_ms: i64) -> Vec<Item> {
         let client = {
             let mut timers = shared.timers.lock();
             match timers.first() {
-                Some((due_ms, _)) if *due_ms <= now_ms => timers.pop_first().map(|(_, client)| client),
+                Some((due_ms, _)) if *due_ms <= now_ms => {
+                    timers.pop_first().map(|(_, client)| client)
+                }
                 _ => None,
             }
         };
@@ -128,12 +155,18 @@ fn due<H: Host>(shared: &Arc<Shared<H>>, now_ms: i64) -> Vec<Item> {
         let session = shared.sessions.lock().get(&client).cloned();
         let will = {
             let mut wills = shared.wills.lock();
-            let is_due = wills.get(&client).is_some_and(|(due_ms, _)| *due_ms <= now_ms);
+            let is_due = wills
+                .get(&client)
+                .is_some_and(|(due_ms, _)| *due_ms <= now_ms);
             if is_due { wills.remove(&client) } else { None }
         };
         items.extend(will.map(|(_, will)| will_item(shared, &client, &will, now_ms)));
-        let Some(session) = session.filter(|s| s.ends_ms.load(Ordering::Acquire) <= now_ms) else { continue };
-        let Some(claim) = session.claim_if_free() else { continue };
+        let Some(session) = session.filter(|s| s.ends_ms.load(Ordering::Acquire) <= now_ms) else {
+            continue;
+        };
+        let Some(claim) = session.claim_if_free() else {
+            continue;
+        };
         if session.ends_ms.load(Ordering::Acquire) <= now_ms && !session.is_gone() {
             shared.remove(&session);
             items.push(session_item(&[Change::Ended { client }]));
@@ -149,29 +182,49 @@ fn cursors<H: Host>(shared: &Shared<H>) -> Vec<Item> {
         let mut outbound = session.outbound.lock();
         outbound.acknowledged = 0;
         if outbound.is_durable() && outbound.is_connected() {
-            changes.push(Change::Cursor { client: session.client.clone(), seq: outbound.cursor(shared.delivered()) });
+            changes.push(Change::Cursor {
+                client: session.client.clone(),
+                seq: outbound.cursor(shared.delivered()),
+            });
         }
     }
-    if changes.is_empty() { Vec::new() } else { vec![session_item(&changes)] }
+    if changes.is_empty() {
+        Vec::new()
+    } else {
+        vec![session_item(&changes)]
+    }
 }
 
 /// Takes up what the log says about sessions and wills; their clients are all away.
 pub fn restore<H: Host>(shared: &Arc<Shared<H>>, now_ms: i64, crashed: bool) {
     let image = shared.image.lock();
-    let all: Vec<_> = image.sessions().map(|(client, session)| (client.clone(), session.clone())).collect();
+    let all: Vec<_> = image
+        .sessions()
+        .map(|(client, session)| (client.clone(), session.clone()))
+        .collect();
     drop(image);
     for (client, image) in all {
         if let Some(will) = image.will.as_deref() {
             // After a crash the client may believe itself connected until its keep-alive has run out.
-            let grace_ms = if crashed { will.keep_alive_ms * 3 / 2 } else { 0 };
-            let due_ms = now_ms.saturating_add(will.delay_ms).saturating_add(grace_ms);
+            let grace_ms = if crashed {
+                will.keep_alive_ms * 3 / 2
+            } else {
+                0
+            };
+            let due_ms = now_ms
+                .saturating_add(will.delay_ms)
+                .saturating_add(grace_ms);
             delay_will(shared, &client, will.clone(), due_ms);
         }
         if let Some(expiry_s) = image.expiry_s {
             let session = Session::restored(client, shared.number(), &image);
-            expire_session(shared, &session, expiry_s, image.closed_ms.unwrap_or(now_ms));
+            expire_session(
+                shared,
+                &session,
+                expiry_s,
+                image.closed_ms.unwrap_or(now_ms),
+            );
             shared.restore(session);
         }
     }
 }
-

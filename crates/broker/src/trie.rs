@@ -53,7 +53,14 @@ enum Step {
 
 impl<T> Node<T> {
     fn new(parent: u32, step: Step) -> Self {
-        Self { parent, step, children: 0, plus: NONE, hash: NONE, values: Vec::new() }
+        Self {
+            parent,
+            step,
+            children: 0,
+            plus: NONE,
+            hash: NONE,
+            values: Vec::new(),
+        }
     }
 }
 
@@ -100,7 +107,9 @@ impl<T> Trie<T> {
     /// Changes the values of a filter; a filter whose values are gone costs nothing.
     pub fn edit<R>(&mut self, filter: &str, change: impl FnOnce(&mut Vec<T>) -> R) -> R {
         let at = self.find_or_add(filter);
-        let Some(node) = self.nodes.get_mut(at as usize) else { return change(&mut Vec::new()) };
+        let Some(node) = self.nodes.get_mut(at as usize) else {
+            return change(&mut Vec::new());
+        };
         let before = node.values.is_empty();
         let answer = change(&mut node.values);
         match (before, node.values.is_empty()) {
@@ -128,7 +137,9 @@ impl<T> Trie<T> {
     }
 
     fn descend<'a>(&'a self, at: u32, path: &[u32], internal: bool, found: &mut impl FnMut(&'a T)) {
-        let Some(node) = self.nodes.get(at as usize) else { return };
+        let Some(node) = self.nodes.get(at as usize) else {
+            return;
+        };
         if !internal && let Some(all) = self.child(node.hash) {
             all.values.iter().for_each(&mut *found);
         }
@@ -138,13 +149,19 @@ impl<T> Trie<T> {
         if !internal && node.plus != NONE {
             self.descend(node.plus, rest, false, found);
         }
-        if level != UNKNOWN && let Some(&next) = self.edges.get(&(at, level)) {
+        if level != UNKNOWN
+            && let Some(&next) = self.edges.get(&(at, level))
+        {
             self.descend(next, rest, false, found);
         }
     }
 
     fn child(&self, number: u32) -> Option<&Node<T>> {
-        if number == NONE { None } else { self.nodes.get(number as usize) }
+        if number == NONE {
+            None
+        } else {
+            self.nodes.get(number as usize)
+        }
     }
 
     fn find_or_add(&mut self, filter: &str) -> u32 {
@@ -220,8 +237,12 @@ impl<T> Trie<T> {
     }
 
     fn count_edge(&mut self, level: u32, change: i32) {
-        let Some(Some(name)) = self.names.get(level as usize) else { return };
-        let Some(entry) = self.levels.get_mut(name) else { return };
+        let Some(Some(name)) = self.names.get(level as usize) else {
+            return;
+        };
+        let Some(entry) = self.levels.get_mut(name) else {
+            return;
+        };
         entry.edges = entry.edges.saturating_add_signed(change);
         if entry.edges == 0 {
             self.levels.remove(&name.clone());
@@ -234,7 +255,9 @@ impl<T> Trie<T> {
 
     fn prune(&mut self, mut at: u32) {
         while at != ROOT {
-            let Some(node) = self.nodes.get_mut(at as usize) else { return };
+            let Some(node) = self.nodes.get_mut(at as usize) else {
+                return;
+            };
             if node.children > 0 || !node.values.is_empty() {
                 return;
             }
@@ -266,11 +289,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn level() -> impl Strategy<Value = String> {
-        prop_oneof![Just("a".into()), Just("b".into()), Just(String::new()), Just("$x".into()), Just("c".into())]
+        prop_oneof![
+            Just("a".into()),
+            Just("b".into()),
+            Just(String::new()),
+            Just("$x".into()),
+            Just("c".into())
+        ]
     }
 
     fn name() -> impl Strategy<Value = String> {
-        prop::collection::vec(level(), 1..5).prop_map(|l| l.join("/")).prop_filter("empty", |t| !t.is_empty())
+        prop::collection::vec(level(), 1..5)
+            .prop_map(|l| l.join("/"))
+            .prop_filter("empty", |t| !t.is_empty())
     }
 
     fn filter() -> impl Strategy<Value = String> {

@@ -253,7 +253,11 @@ impl Client {
         let mut answer = self.call(Method::GET, path, &query, None, Some(CALL_LIMIT))?;
         let next = answer.headers().get("gemelli-next");
         let next = next.and_then(|next| next.to_str().ok()?.parse().ok());
-        let body = answer.body_mut().with_config().limit(ANSWER_LIMIT).read_to_vec();
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_LIMIT)
+            .read_to_vec();
         Ok((body.map_err(|error| self.answer(path, error))?, next))
     }
 

@@ -194,7 +194,12 @@ spec:
     let faults = Mapping::of_manifests(&[manifest::to_value(&manifests[0])]).unwrap_err();
     let found: Vec<_> = faults
         .iter()
-        .map(|f| format!("{}: {}; {}; {}:{}", f.pointer, f.message, f.remedy, f.line, f.column))
+        .map(|f| {
+            format!(
+                "{}: {}; {}; {}:{}",
+                f.pointer, f.message, f.remedy, f.line, f.column
+            )
+        })
         .collect();
     assert_eq!(
         found,

@@ -331,7 +331,11 @@ impl Engine {
                     .is_some_and(|e| e.name == edge.name && e.target == *id);
                 // One that is about to go is in good order.
                 let going = || {
-                    let Incoming { name, source, id: e } = edge;
+                    let Incoming {
+                        name,
+                        source,
+                        id: e,
+                    } = edge;
                     let key = Key::Incoming(id.clone(), source.clone(), e.clone(), name.clone());
                     side.outbox.commands.contains_key(&key)
                 };

@@ -7,8 +7,8 @@ use crate::{
     Malformed, Reason,
     codec::{Codec, Outgoing},
     packet::{
-        Ack, ConnAck, Connect, Disconnect, Packet, Publish, Qos, SubAck, Subscribe, SubscribeOptions, Unsubscribe,
-        Version,
+        Ack, ConnAck, Connect, Disconnect, Packet, Publish, Qos, SubAck, Subscribe,
+        SubscribeOptions, Unsubscribe, Version,
     },
 };
 use bytes::BytesMut;
@@ -77,8 +77,18 @@ pub struct Full(pub usize);
 impl Client {
     /// A client that will connect like this.
     pub fn new(connect: Connect) -> Self {
-        let codec = Codec::client(connect.version, connect.max_packet_bytes.unwrap_or(MAX_PACKET_BYTES));
-        Self { connect, codec, next_id: 0, sent: VecDeque::new(), received: BTreeSet::new(), receive_maximum: u16::MAX }
+        let codec = Codec::client(
+            connect.version,
+            connect.max_packet_bytes.unwrap_or(MAX_PACKET_BYTES),
+        );
+        Self {
+            connect,
+            codec,
+            next_id: 0,
+            sent: VecDeque::new(),
+            received: BTreeSet::new(),
+            receive_maximum: u16::MAX,
+        }
     }
 
     /// The version that is spoken.
@@ -93,7 +103,8 @@ impl Client {
 
     /// Opens the session: to be called first on each new connection.
     pub fn connect(&mut self, out: &mut BytesMut) {
-        self.codec.encode(&Packet::Connect(Box::new(self.connect.clone())), out);
+        self.codec
+            .encode(&Packet::Connect(Box::new(self.connect.clone())), out);
     }
 
     /// How many QoS 1 and 2 messages are on their way.
@@ -103,13 +114,17 @@ impl Client {
 
     /// How many QoS 1 and 2 messages may still be sent.
     pub fn room(&self) -> usize {
-        usize::from(self.receive_maximum).min(MAX_IN_FLIGHT).saturating_sub(self.sent.len())
+        usize::from(self.receive_maximum)
+            .min(MAX_IN_FLIGHT)
+            .saturating_sub(self.sent.len())
     }
 
     /// Packet identifiers of messages that were not acknowledged, oldest first; true: its PUBREL is to be
     /// repeated (done by [`Client::release_again`]), false: its PUBLISH.
     pub fn unacknowledged(&self) -> impl Iterator<Item = (u16, bool)> {
-        self.sent.iter().map(|(id, sent)| (*id, *sent == Sent::Releasing))
+        self.sent
+            .iter()
+            .map(|(id, sent)| (*id, *sent == Sent::Releasing))
     }
 
     /// Forgets messages on their way: for a connection whose CONNACK says that there is no session.
@@ -122,7 +137,8 @@ impl Client {
     pub fn release_again(&mut self, out: &mut BytesMut) {
         for (id, sent) in &self.sent {
             if *sent == Sent::Releasing {
-                self.codec.encode(&Packet::PubRel(Ack::new(*id, Reason::SUCCESS)), out);
+                self.codec
+                    .encode(&Packet::PubRel(Ack::new(*id, Reason::SUCCESS)), out);
             }
         }
     }
@@ -134,32 +150,69 @@ impl Client {
             _ if self.room() == 0 => return Err(Full(self.sent.len())),
             qos => {
                 let id = self.free_id();
-                self.sent.push_back((id, if qos == Qos::AtLeastOnce { Sent::Once } else { Sent::Twice }));
+                self.sent.push_back((
+                    id,
+                    if qos == Qos::AtLeastOnce {
+                        Sent::Once
+                    } else {
+                        Sent::Twice
+                    },
+                ));
                 id
             }
         };
-        Outgoing { packet_id, ..message }.encode(self.version(), out);
+        Outgoing {
+            packet_id,
+            ..message
+        }
+        .encode(self.version(), out);
         Ok(packet_id)
     }
 
     /// Publishes again, with the identifier that the message had and the DUP flag.
     pub fn publish_again(&mut self, packet_id: u16, message: Outgoing<'_>, out: &mut BytesMut) {
-        Outgoing { packet_id, dup: true, ..message }.encode(self.version(), out);
+        Outgoing {
+            packet_id,
+            dup: true,
+            ..message
+        }
+        .encode(self.version(), out);
     }
 
     /// Subscribes; answers with the packet identifier.
-    pub fn subscribe(&mut self, filters: &[(&str, SubscribeOptions)], subscription_id: Option<u32>, out: &mut BytesMut) -> u16 {
+    pub fn subscribe(
+        &mut self,
+        filters: &[(&str, SubscribeOptions)],
+        subscription_id: Option<u32>,
+        out: &mut BytesMut,
+    ) -> u16 {
         let packet_id = self.free_id();
-        let filters = filters.iter().map(|(filter, options)| (ByteString::from(*filter), *options)).collect();
-        self.codec.encode(&Packet::Subscribe(Box::new(Subscribe { packet_id, subscription_id, filters })), out);
+        let filters = filters
+            .iter()
+            .map(|(filter, options)| (ByteString::from(*filter), *options))
+            .collect();
+        self.codec.encode(
+            &Packet::Subscribe(Box::new(Subscribe {
+                packet_id,
+                subscription_id,
+                filters,
+            })),
+            out,
+        );
         packet_id
     }
 
     /// Unsubscribes; answers with the packet identifier.
     pub fn unsubscribe(&mut self, filters: &[&str], out: &mut BytesMut) -> u16 {
         let packet_id = self.free_id();
-        let filters = filters.iter().map(|filter| ByteString::from(*filter)).collect();
-        self.codec.encode(&Packet::Unsubscribe(Box::new(Unsubscribe { packet_id, filters })), out);
+        let filters = filters
+            .iter()
+            .map(|filter| ByteString::from(*filter))
+            .collect();
+        self.codec.encode(
+            &Packet::Unsubscribe(Box::new(Unsubscribe { packet_id, filters })),
+            out,
+        );
         packet_id
     }
 
@@ -170,11 +223,18 @@ impl Client {
 
     /// Ends the connection in good order: no will.
     pub fn disconnect(&self, out: &mut BytesMut) {
-        self.codec.encode(&Packet::Disconnect(Box::new(Disconnect::new(Reason::SUCCESS))), out);
+        self.codec.encode(
+            &Packet::Disconnect(Box::new(Disconnect::new(Reason::SUCCESS))),
+            out,
+        );
     }
 
     /// Takes the next event out of received bytes; what must be answered at once goes to `out`.
-    pub fn receive(&mut self, buffer: &mut BytesMut, out: &mut BytesMut) -> Result<Option<Event>, Malformed> {
+    pub fn receive(
+        &mut self,
+        buffer: &mut BytesMut,
+        out: &mut BytesMut,
+    ) -> Result<Option<Event>, Malformed> {
         while let Some(packet) = self.codec.decode(buffer)? {
             if let Some(event) = self.take(packet, out)? {
                 return Ok(Some(event));
@@ -199,12 +259,18 @@ impl Client {
                 if let Some((_, sent)) = self.sent.iter_mut().find(|(id, _)| *id == ack.packet_id) {
                     *sent = Sent::Releasing;
                 }
-                self.codec.encode(&Packet::PubRel(Ack::new(ack.packet_id, Reason::SUCCESS)), out);
+                self.codec.encode(
+                    &Packet::PubRel(Ack::new(ack.packet_id, Reason::SUCCESS)),
+                    out,
+                );
                 None
             }
             Packet::PubRel(ack) => {
                 self.received.remove(&ack.packet_id);
-                self.codec.encode(&Packet::PubComp(Ack::new(ack.packet_id, Reason::SUCCESS)), out);
+                self.codec.encode(
+                    &Packet::PubComp(Ack::new(ack.packet_id, Reason::SUCCESS)),
+                    out,
+                );
                 None
             }
             Packet::PubComp(ack) => self.done(ack),
@@ -226,7 +292,9 @@ impl Client {
             }
             Qos::ExactlyOnce => {
                 self.codec.encode(&Packet::PubRec(ack), out);
-                self.received.insert(publish.packet_id).then_some(Event::Message(publish))
+                self.received
+                    .insert(publish.packet_id)
+                    .then_some(Event::Message(publish))
             }
         }
     }
@@ -235,7 +303,11 @@ impl Client {
         // Acknowledgements come in the order of the messages, so the first entry is nearly always it.
         let at = self.sent.iter().position(|(id, _)| *id == ack.packet_id)?;
         self.sent.remove(at);
-        Some(Event::Published { packet_id: ack.packet_id, reason: ack.reason, text: ack.reason_string })
+        Some(Event::Published {
+            packet_id: ack.packet_id,
+            reason: ack.reason,
+            text: ack.reason_string,
+        })
     }
 
     fn free_id(&mut self) -> u16 {
@@ -244,7 +316,8 @@ impl Client {
             // Ids rise in turn: while the oldest is still far ahead, no search is needed.
             let taken = match (self.sent.front(), self.sent.back()) {
                 (Some((first, _)), Some((last, _))) if first <= last => {
-                    (*first..=*last).contains(&self.next_id) && self.sent.iter().any(|(id, _)| *id == self.next_id)
+                    (*first..=*last).contains(&self.next_id)
+                        && self.sent.iter().any(|(id, _)| *id == self.next_id)
                 }
                 _ => self.sent.iter().any(|(id, _)| *id == self.next_id),
             };

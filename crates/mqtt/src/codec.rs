@@ -36,12 +36,18 @@ pub struct Codec {
 impl Codec {
     /// For a server: the version is what the client's CONNECT says. Packets of more than `max_in` bytes are refused.
     pub fn server(max_in: u32) -> Self {
-        Self { version: None, max_in: max_in as usize }
+        Self {
+            version: None,
+            max_in: max_in as usize,
+        }
     }
 
     /// For a client.
     pub fn client(version: Version, max_in: u32) -> Self {
-        Self { version: Some(version), max_in: max_in as usize }
+        Self {
+            version: Some(version),
+            max_in: max_in as usize,
+        }
     }
 
     /// The version that is spoken: MQTT 3.1.1 until CONNECT was read.
@@ -52,10 +58,15 @@ impl Codec {
     /// Takes one packet from the front of the buffer; `None` if there is not a whole one.
     /// After an error the buffer is of no further use.
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Packet>, Malformed> {
-        let Some((first, header, remaining)) = frame(buffer)? else { return Ok(None) };
+        let Some((first, header, remaining)) = frame(buffer)? else {
+            return Ok(None);
+        };
         let total = header + remaining;
         if total > self.max_in {
-            return Err(Malformed { reason: Reason::PACKET_TOO_LARGE, what: "a packet larger than the receiver takes" });
+            return Err(Malformed {
+                reason: Reason::PACKET_TOO_LARGE,
+                what: "a packet larger than the receiver takes",
+            });
         }
         if self.version.is_none() && first != 0x10 {
             return Err(Malformed::protocol("the first packet is not CONNECT"));
@@ -70,11 +81,25 @@ impl Codec {
                 frame.advance(header);
                 Packet::Publish(publish(frame.freeze(), first, self.version())?)
             }
-            PUBACK => Packet::PubAck(ack(frame.get(header..).unwrap_or_default(), self.version())?),
-            PUBREC => Packet::PubRec(ack(frame.get(header..).unwrap_or_default(), self.version())?),
-            PUBREL => Packet::PubRel(ack(frame.get(header..).unwrap_or_default(), self.version())?),
-            PUBCOMP => Packet::PubComp(ack(frame.get(header..).unwrap_or_default(), self.version())?),
-            PINGREQ | PINGRESP if remaining != 0 => return Err(Malformed::new("a ping with content")),
+            PUBACK => Packet::PubAck(ack(
+                frame.get(header..).unwrap_or_default(),
+                self.version(),
+            )?),
+            PUBREC => Packet::PubRec(ack(
+                frame.get(header..).unwrap_or_default(),
+                self.version(),
+            )?),
+            PUBREL => Packet::PubRel(ack(
+                frame.get(header..).unwrap_or_default(),
+                self.version(),
+            )?),
+            PUBCOMP => Packet::PubComp(ack(
+                frame.get(header..).unwrap_or_default(),
+                self.version(),
+            )?),
+            PINGREQ | PINGRESP if remaining != 0 => {
+                return Err(Malformed::new("a ping with content"));
+            }
             PINGREQ => Packet::PingReq,
             PINGRESP => Packet::PingResp,
             0x10 => {
@@ -117,7 +142,9 @@ impl Codec {
 
 /// First byte, length of the fixed header, remaining length: `None` if the header is not complete.
 fn frame(buffer: &[u8]) -> Result<Option<(u8, usize, usize)>, Malformed> {
-    let Some((&first, rest)) = buffer.split_first() else { return Ok(None) };
+    let Some((&first, rest)) = buffer.split_first() else {
+        return Ok(None);
+    };
     let mut length = 0usize;
     for (at, &byte) in rest.iter().take(4).enumerate() {
         length |= usize::from(byte & 0x7F) << (7 * at);
@@ -132,7 +159,8 @@ fn frame(buffer: &[u8]) -> Result<Option<(u8, usize, usize)>, Malformed> {
 }
 
 fn take_u16(body: &mut Bytes) -> Result<u16, Malformed> {
-    body.try_get_u16().map_err(|_| Malformed::new("a packet that ends too early"))
+    body.try_get_u16()
+        .map_err(|_| Malformed::new("a packet that ends too early"))
 }
 
 fn publish(mut body: Bytes, first: u8, version: Version) -> Result<Publish, Malformed> {
@@ -145,12 +173,24 @@ fn publish(mut body: Bytes, first: u8, version: Version) -> Result<Publish, Malf
     if body.len() < length {
         return Err(Malformed::new("a PUBLISH that ends within its topic"));
     }
-    let topic = ByteString::try_from(body.split_to(length)).map_err(|_| Malformed::new("a topic that is not UTF-8"))?;
-    let packet_id = if qos == Qos::AtMostOnce { 0 } else { take_u16(&mut body)? };
+    let topic = ByteString::try_from(body.split_to(length))
+        .map_err(|_| Malformed::new("a topic that is not UTF-8"))?;
+    let packet_id = if qos == Qos::AtMostOnce {
+        0
+    } else {
+        take_u16(&mut body)?
+    };
     if packet_id == 0 && qos != Qos::AtMostOnce {
         return Err(Malformed::protocol("a packet identifier of 0"));
     }
-    let mut out = Publish { dup, retain, qos, packet_id, topic, ..Publish::default() };
+    let mut out = Publish {
+        dup,
+        retain,
+        qos,
+        packet_id,
+        topic,
+        ..Publish::default()
+    };
     if version == Version::V5 {
         let mut rest = &body[..];
         let length = properties::variable(&mut rest)? as usize;
@@ -163,16 +203,23 @@ fn publish(mut body: Bytes, first: u8, version: Version) -> Result<Publish, Malf
             out.properties = body.split_to(length);
             let scan = properties::scan(&out.properties)?;
             if scan.topic_alias == Some(0) {
-                return Err(Malformed { reason: Reason::TOPIC_ALIAS_INVALID, what: "a topic alias of 0" });
+                return Err(Malformed {
+                    reason: Reason::TOPIC_ALIAS_INVALID,
+                    what: "a topic alias of 0",
+                });
             }
             out.expiry_s = scan.expiry_s;
             out.topic_alias = scan.topic_alias;
-            out.hop_properties = scan.subscription_ids || scan.topic_alias.is_some() || scan.expiry_s.is_some();
+            out.hop_properties =
+                scan.subscription_ids || scan.topic_alias.is_some() || scan.expiry_s.is_some();
         }
     }
     if out.topic.is_empty() {
         if out.topic_alias.is_none() {
-            return Err(Malformed { reason: Reason::PROTOCOL_ERROR, what: "a PUBLISH without topic and topic alias" });
+            return Err(Malformed {
+                reason: Reason::PROTOCOL_ERROR,
+                what: "a PUBLISH without topic and topic alias",
+            });
         }
     } else if !topic::is_name(&out.topic) {
         return Err(Malformed {
@@ -211,13 +258,18 @@ fn reason_string(mut bytes: &[u8]) -> Result<Option<ByteString>, Malformed> {
     }
     let length = properties::variable(&mut bytes)? as usize;
     if length != bytes.len() {
-        return Err(Malformed::new("an acknowledgement whose properties have the wrong length"));
+        return Err(Malformed::new(
+            "an acknowledgement whose properties have the wrong length",
+        ));
     }
     let mut found = None;
     while let Some((&id, rest)) = bytes.split_first() {
         if id == REASON_STRING {
             bytes = rest;
-            if found.replace(ByteString::from(properties::text(&mut bytes)?)).is_some() {
+            if found
+                .replace(ByteString::from(properties::text(&mut bytes)?))
+                .is_some()
+            {
                 return Err(Malformed::protocol("two reason strings"));
             }
         } else if id == properties::USER {
@@ -311,7 +363,11 @@ impl<'a> Outgoing<'a> {
     }
 
     fn properties_len(&self) -> usize {
-        let ids: usize = self.subscription_ids.iter().map(|id| 1 + properties::variable_len(*id as usize)).sum();
+        let ids: usize = self
+            .subscription_ids
+            .iter()
+            .map(|id| 1 + properties::variable_len(*id as usize))
+            .sum();
         self.own.len() + ids + self.expiry_s.map_or(0, |_| 5) + self.topic_alias.map_or(0, |_| 3)
     }
 
@@ -320,8 +376,16 @@ impl<'a> Outgoing<'a> {
             Version::V5 => self.properties_len(),
             _ => 0,
         };
-        let prefix = if version == Version::V5 { properties::variable_len(properties) } else { 0 };
-        2 + self.topic.len() + if self.qos == Qos::AtMostOnce { 0 } else { 2 } + prefix + properties + self.payload.len()
+        let prefix = if version == Version::V5 {
+            properties::variable_len(properties)
+        } else {
+            0
+        };
+        2 + self.topic.len()
+            + if self.qos == Qos::AtMostOnce { 0 } else { 2 }
+            + prefix
+            + properties
+            + self.payload.len()
     }
 
     /// Bytes that the whole packet takes.
@@ -336,7 +400,11 @@ impl<'a> Outgoing<'a> {
         if remaining > MAX_REMAINING || self.topic.len() > topic::MAX_TOPIC_BYTES {
             return;
         }
-        put_header(out, PUBLISH | u8::from(self.dup) << 3 | self.qos.number() << 1 | u8::from(self.retain), remaining);
+        put_header(
+            out,
+            PUBLISH | u8::from(self.dup) << 3 | self.qos.number() << 1 | u8::from(self.retain),
+            remaining,
+        );
         out.put_u16(self.topic.len() as u16);
         out.put_slice(self.topic.as_bytes());
         if self.qos != Qos::AtMostOnce {
@@ -366,7 +434,9 @@ impl<'a> Outgoing<'a> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use crate::packet::{ConnAck, Connect, Disconnect, SubAck, Subscribe, SubscribeOptions, Unsubscribe, Will};
+    use crate::packet::{
+        ConnAck, Connect, Disconnect, SubAck, Subscribe, SubscribeOptions, Unsubscribe, Will,
+    };
 
     const VERSIONS: [Version; 2] = [Version::V311, Version::V5];
 
@@ -379,10 +449,18 @@ mod tests {
             retain: true,
             delay_s: if v5 { 5 } else { 0 },
             expiry_s: v5.then_some(9),
-            properties: if v5 { Bytes::from_static(&[0x26, 0, 1, b'a', 0, 1, b'b']) } else { Bytes::new() },
+            properties: if v5 {
+                Bytes::from_static(&[0x26, 0, 1, b'a', 0, 1, b'b'])
+            } else {
+                Bytes::new()
+            },
         };
         let text = |t: &str| v5.then(|| ByteString::from(t));
-        let own = if v5 { Bytes::from_static(&[properties::PAYLOAD_FORMAT, 1]) } else { Bytes::new() };
+        let own = if v5 {
+            Bytes::from_static(&[properties::PAYLOAD_FORMAT, 1])
+        } else {
+            Bytes::new()
+        };
         vec![
             Packet::Connect(Box::new(Connect {
                 username: Some("u".into()),
@@ -392,9 +470,20 @@ mod tests {
                 will: Some(Box::new(will)),
                 ..Connect::new(version, "c")
             })),
-            Packet::ConnAck(Box::new(ConnAck { session_present: true, ..ConnAck::new(Reason::SUCCESS) })),
-            Packet::ConnAck(Box::new(ConnAck { reason_string: text("no"), ..ConnAck::new(Reason::NOT_AUTHORIZED) })),
-            Packet::Publish(Publish { topic: "a/b".into(), payload: "x".into(), properties: own, ..Publish::default() }),
+            Packet::ConnAck(Box::new(ConnAck {
+                session_present: true,
+                ..ConnAck::new(Reason::SUCCESS)
+            })),
+            Packet::ConnAck(Box::new(ConnAck {
+                reason_string: text("no"),
+                ..ConnAck::new(Reason::NOT_AUTHORIZED)
+            })),
+            Packet::Publish(Publish {
+                topic: "a/b".into(),
+                payload: "x".into(),
+                properties: own,
+                ..Publish::default()
+            }),
             Packet::Publish(Publish {
                 dup: true,
                 retain: true,
@@ -405,24 +494,56 @@ mod tests {
                 ..Publish::default()
             }),
             Packet::PubAck(Ack::new(1, Reason::SUCCESS)),
-            Packet::PubRec(Ack { reason: if v5 { Reason::QUOTA_EXCEEDED } else { Reason::SUCCESS }, ..Ack::new(2, Reason::SUCCESS) }),
-            Packet::PubRel(Ack { reason_string: text("why"), ..Ack::new(3, Reason::SUCCESS) }),
+            Packet::PubRec(Ack {
+                reason: if v5 {
+                    Reason::QUOTA_EXCEEDED
+                } else {
+                    Reason::SUCCESS
+                },
+                ..Ack::new(2, Reason::SUCCESS)
+            }),
+            Packet::PubRel(Ack {
+                reason_string: text("why"),
+                ..Ack::new(3, Reason::SUCCESS)
+            }),
             Packet::PubComp(Ack::new(65_535, Reason::SUCCESS)),
             Packet::Subscribe(Box::new(Subscribe {
                 packet_id: 4,
                 subscription_id: v5.then_some(300),
-                filters: vec![("a/+".into(), SubscribeOptions { qos: Qos::ExactlyOnce, no_local: v5, ..Default::default() })],
+                filters: vec![(
+                    "a/+".into(),
+                    SubscribeOptions {
+                        qos: Qos::ExactlyOnce,
+                        no_local: v5,
+                        ..Default::default()
+                    },
+                )],
             })),
-            Packet::SubAck(Box::new(SubAck { packet_id: 4, reasons: vec![Reason(2), Reason::UNSPECIFIED], reason_string: None })),
-            Packet::Unsubscribe(Box::new(Unsubscribe { packet_id: 5, filters: vec!["a".into(), "b".into()] })),
+            Packet::SubAck(Box::new(SubAck {
+                packet_id: 4,
+                reasons: vec![Reason(2), Reason::UNSPECIFIED],
+                reason_string: None,
+            })),
+            Packet::Unsubscribe(Box::new(Unsubscribe {
+                packet_id: 5,
+                filters: vec!["a".into(), "b".into()],
+            })),
             Packet::UnsubAck(Box::new(SubAck {
                 packet_id: 5,
-                reasons: if v5 { vec![Reason::SUCCESS, Reason::NO_SUBSCRIPTION_EXISTED] } else { vec![] },
+                reasons: if v5 {
+                    vec![Reason::SUCCESS, Reason::NO_SUBSCRIPTION_EXISTED]
+                } else {
+                    vec![]
+                },
                 reason_string: None,
             })),
             Packet::PingReq,
             Packet::PingResp,
-            Packet::Disconnect(Box::new(Disconnect::new(if v5 { Reason::SESSION_TAKEN_OVER } else { Reason::SUCCESS }))),
+            Packet::Disconnect(Box::new(Disconnect::new(if v5 {
+                Reason::SESSION_TAKEN_OVER
+            } else {
+                Reason::SUCCESS
+            }))),
         ]
     }
 
@@ -451,9 +572,14 @@ mod tests {
     fn a_servers_first_packet_is_connect_and_sets_the_version() {
         for version in VERSIONS {
             let mut bytes = BytesMut::new();
-            Codec::client(version, 0).encode(&Packet::Connect(Box::new(Connect::new(version, "c"))), &mut bytes);
+            Codec::client(version, 0).encode(
+                &Packet::Connect(Box::new(Connect::new(version, "c"))),
+                &mut bytes,
+            );
             let mut codec = Codec::server(1_000);
-            assert!(matches!(codec.decode(&mut bytes), Ok(Some(Packet::Connect(c))) if c.version == version));
+            assert!(
+                matches!(codec.decode(&mut bytes), Ok(Some(Packet::Connect(c))) if c.version == version)
+            );
             assert_eq!(codec.version(), version);
         }
         let refused = Codec::server(1_000).decode(&mut BytesMut::from(&[PINGREQ, 0][..]));
@@ -478,7 +604,11 @@ mod tests {
                 let mut out = BytesMut::new();
                 message.encode(version, &mut out);
                 assert_eq!(out.len(), message.encoded_len(version));
-                let Some(Packet::Publish(back)) = Codec::client(version, 4_000_000).decode(&mut out).unwrap() else { panic!() };
+                let Some(Packet::Publish(back)) =
+                    Codec::client(version, 4_000_000).decode(&mut out).unwrap()
+                else {
+                    panic!()
+                };
                 assert_eq!((back.payload.len(), back.packet_id), (size, 1));
                 assert_eq!(back.expiry_s, (version == Version::V5).then_some(1));
             }
@@ -489,7 +619,10 @@ mod tests {
     fn a_packet_beyond_the_limit_is_refused_by_its_header() {
         let mut codec = Codec::client(Version::V5, 100);
         let mut header = BytesMut::from(&[PUBLISH, 99][..]);
-        assert_eq!(codec.decode(&mut header).unwrap_err().reason, Reason::PACKET_TOO_LARGE);
+        assert_eq!(
+            codec.decode(&mut header).unwrap_err().reason,
+            Reason::PACKET_TOO_LARGE
+        );
         let mut header = BytesMut::from(&[PUBLISH, 98][..]);
         assert_eq!(codec.decode(&mut header), Ok(None));
     }
@@ -497,7 +630,10 @@ mod tests {
     #[test]
     fn a_text_that_is_too_long_is_left_out() {
         let mut out = BytesMut::new();
-        let long = Ack { reason_string: Some("x".repeat(MAX_REASON_STRING + 1).into()), ..Ack::new(1, Reason::QUOTA_EXCEEDED) };
+        let long = Ack {
+            reason_string: Some("x".repeat(MAX_REASON_STRING + 1).into()),
+            ..Ack::new(1, Reason::QUOTA_EXCEEDED)
+        };
         Codec::client(Version::V5, 0).encode(&Packet::PubAck(long), &mut out);
         assert_eq!(&out[..], [PUBACK, 3, 0, 1, 0x97]);
     }

@@ -30,11 +30,17 @@ pub struct Malformed {
 impl Malformed {
     /// A packet that cannot be read.
     pub const fn new(what: &'static str) -> Self {
-        Self { reason: Reason::MALFORMED_PACKET, what }
+        Self {
+            reason: Reason::MALFORMED_PACKET,
+            what,
+        }
     }
 
     /// A packet that can be read, but must not be sent.
     pub const fn protocol(what: &'static str) -> Self {
-        Self { reason: Reason::PROTOCOL_ERROR, what }
+        Self {
+            reason: Reason::PROTOCOL_ERROR,
+            what,
+        }
     }
 }

@@ -225,7 +225,11 @@ pub struct Ack {
 impl Ack {
     /// An acknowledgement without a reason string.
     pub fn new(packet_id: u16, reason: Reason) -> Self {
-        Self { packet_id, reason, reason_string: None }
+        Self {
+            packet_id,
+            reason,
+            reason_string: None,
+        }
     }
 }
 
@@ -299,7 +303,11 @@ pub struct Disconnect {
 impl Disconnect {
     /// A DISCONNECT that says this and nothing else.
     pub fn new(reason: Reason) -> Self {
-        Self { reason, session_expiry_s: None, reason_string: None }
+        Self {
+            reason,
+            session_expiry_s: None,
+            reason_string: None,
+        }
     }
 }
 

@@ -45,7 +45,9 @@ pub enum Property<'a> {
 
 /// Reads one property from the front; `None` at the end.
 pub fn next<'a>(bytes: &mut &'a [u8]) -> Result<Option<Property<'a>>, Malformed> {
-    let Some((&id, rest)) = bytes.split_first() else { return Ok(None) };
+    let Some((&id, rest)) = bytes.split_first() else {
+        return Ok(None);
+    };
     *bytes = rest;
     Ok(Some(match id {
         PAYLOAD_FORMAT => Property::PayloadFormat(byte(bytes)?),
@@ -81,7 +83,9 @@ pub fn scan(mut bytes: &[u8]) -> Result<Scan, Malformed> {
         let id = match property {
             Property::PayloadFormat(value) => {
                 if value > 1 {
-                    return Err(Malformed::protocol("a payload format indicator other than 0 and 1"));
+                    return Err(Malformed::protocol(
+                        "a payload format indicator other than 0 and 1",
+                    ));
                 }
                 scan.utf8 = value == 1;
                 PAYLOAD_FORMAT
@@ -102,7 +106,9 @@ pub fn scan(mut bytes: &[u8]) -> Result<Scan, Malformed> {
                 scan.topic_alias = Some(alias);
                 TOPIC_ALIAS
             }
-            Property::SubscriptionId(0) => return Err(Malformed::protocol("a subscription identifier of 0")),
+            Property::SubscriptionId(0) => {
+                return Err(Malformed::protocol("a subscription identifier of 0"));
+            }
             Property::SubscriptionId(_) => {
                 scan.subscription_ids = true;
                 continue;
@@ -110,7 +116,9 @@ pub fn scan(mut bytes: &[u8]) -> Result<Scan, Malformed> {
             Property::User(..) => continue,
         };
         if seen & (1 << id) != 0 {
-            return Err(Malformed::protocol("a property twice that may stand there once only"));
+            return Err(Malformed::protocol(
+                "a property twice that may stand there once only",
+            ));
         }
         seen |= 1 << id;
     }
@@ -123,22 +131,42 @@ fn properties(mut bytes: &[u8]) -> impl Iterator<Item = Property<'_>> {
 
 /// All user properties in order.
 pub fn users(bytes: &[u8]) -> impl Iterator<Item = (&str, &str)> {
-    properties(bytes).filter_map(|p| if let Property::User(name, value) = p { Some((name, value)) } else { None })
+    properties(bytes).filter_map(|p| {
+        if let Property::User(name, value) = p {
+            Some((name, value))
+        } else {
+            None
+        }
+    })
 }
 
 /// The first user property of this name.
 pub fn user<'a>(bytes: &'a [u8], name: &str) -> Option<&'a str> {
-    users(bytes).find(|(n, _)| *n == name).map(|(_, value)| value)
+    users(bytes)
+        .find(|(n, _)| *n == name)
+        .map(|(_, value)| value)
 }
 
 /// The content type.
 pub fn content_type(bytes: &[u8]) -> Option<&str> {
-    properties(bytes).find_map(|p| if let Property::ContentType(text) = p { Some(text) } else { None })
+    properties(bytes).find_map(|p| {
+        if let Property::ContentType(text) = p {
+            Some(text)
+        } else {
+            None
+        }
+    })
 }
 
 /// The subscription identifiers, as a client receives them.
 pub fn subscription_ids(bytes: &[u8]) -> impl Iterator<Item = u32> {
-    properties(bytes).filter_map(|p| if let Property::SubscriptionId(id) = p { Some(id) } else { None })
+    properties(bytes).filter_map(|p| {
+        if let Property::SubscriptionId(id) = p {
+            Some(id)
+        } else {
+            None
+        }
+    })
 }
 
 /// Appends a user property. Texts are cut at 65,535 bytes.
@@ -240,7 +268,9 @@ pub fn variable(bytes: &mut &[u8]) -> Result<u32, Malformed> {
             return Ok(value);
         }
     }
-    Err(Malformed::new("a variable byte integer of more than four bytes"))
+    Err(Malformed::new(
+        "a variable byte integer of more than four bytes",
+    ))
 }
 
 fn byte(bytes: &mut &[u8]) -> Result<u8, Malformed> {
@@ -263,7 +293,8 @@ fn binary<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
 }
 
 pub(crate) fn text<'a>(bytes: &mut &'a [u8]) -> Result<&'a str, Malformed> {
-    let text = std::str::from_utf8(binary(bytes)?).map_err(|_| Malformed::new("a text that is not UTF-8"))?;
+    let text = std::str::from_utf8(binary(bytes)?)
+        .map_err(|_| Malformed::new("a text that is not UTF-8"))?;
     if text.contains('\0') {
         return Err(Malformed::new("a text with a null character"));
     }
@@ -295,7 +326,15 @@ mod tests {
         }
         assert_eq!(properties(&bytes).collect::<Vec<_>>(), all);
         let found = scan(&bytes).unwrap();
-        assert_eq!(found, Scan { expiry_s: Some(7), topic_alias: Some(3), subscription_ids: true, utf8: true });
+        assert_eq!(
+            found,
+            Scan {
+                expiry_s: Some(7),
+                topic_alias: Some(3),
+                subscription_ids: true,
+                utf8: true
+            }
+        );
         assert_eq!(user(&bytes, "ce-id"), Some("x#1"));
         assert_eq!(properties(&forwarded(&bytes)).count(), 5);
     }

@@ -26,7 +26,9 @@ pub fn is_filter(filter: &str) -> bool {
 }
 
 fn bounded(topic: &str) -> bool {
-    !topic.is_empty() && topic.len() <= MAX_TOPIC_BYTES && topic.bytes().filter(|b| *b == b'/').count() < MAX_LEVELS
+    !topic.is_empty()
+        && topic.len() <= MAX_TOPIC_BYTES
+        && topic.bytes().filter(|b| *b == b'/').count() < MAX_LEVELS
 }
 
 /// Splits `$share/<name>/<filter>`; `None` if it does not start like one, `Some(None)` if it does and is wrong.
@@ -79,15 +81,36 @@ mod tests {
     fn shared_filters() {
         assert_eq!(shared("a/b"), None);
         assert_eq!(shared("$share/g/a/+"), Some(Some(("g", "a/+"))));
-        for bad in ["$share/", "$share/g", "$share//a", "$share/g+/a", "$share/g/"] {
+        for bad in [
+            "$share/",
+            "$share/g",
+            "$share//a",
+            "$share/g+/a",
+            "$share/g/",
+        ] {
             assert_eq!(shared(bad), Some(None), "{bad}");
         }
     }
 
     #[test]
     fn matching() {
-        let yes = [("a/b", "a/b"), ("a/+", "a/b"), ("#", "a/b"), ("a/#", "a"), ("a/#", "a/b/c"), ("+/+", "/x"), ("$SYS/#", "$SYS/a")];
-        let no = [("a/b", "a"), ("a/+", "a"), ("a/+", "a/b/c"), ("#", "$SYS/a"), ("+/a", "$SYS/a"), ("a", "a/")];
+        let yes = [
+            ("a/b", "a/b"),
+            ("a/+", "a/b"),
+            ("#", "a/b"),
+            ("a/#", "a"),
+            ("a/#", "a/b/c"),
+            ("+/+", "/x"),
+            ("$SYS/#", "$SYS/a"),
+        ];
+        let no = [
+            ("a/b", "a"),
+            ("a/+", "a"),
+            ("a/+", "a/b/c"),
+            ("#", "$SYS/a"),
+            ("+/a", "$SYS/a"),
+            ("a", "a/"),
+        ];
         for (filter, topic) in yes {
             assert!(matches(filter, topic), "{filter} {topic}");
         }

@@ -9,11 +9,7 @@ use crate::{
     timers,
 };
 use bytes::BytesMut;
-use gemelli_mqtt::{
-    Packet, Reason, Version,
-    packet::Disconnect,
-    topic,
-};
+use gemelli_mqtt::{Packet, Reason, Version, packet::Disconnect, topic};
 use std::{
     future::poll_fn,
     sync::{Arc, atomic::Ordering},
@@ -37,7 +33,10 @@ pub enum End {
 impl End {
     /// The server ends it.
     pub fn told(reason: Reason, text: &'static str) -> Self {
-        Self::Told(Disconnect { reason_string: Some(text.into()), ..Disconnect::new(reason) })
+        Self::Told(Disconnect {
+            reason_string: Some(text.into()),
+            ..Disconnect::new(reason)
+        })
     }
 }
 
@@ -62,14 +61,22 @@ impl<H: Host> Connection<H> {
             add(&shared.counters.taken_over, 1);
         }
         if self.inbound.has_published() {
-            items.push(Item::Presence(Presence { client: client.clone(), connected: false }));
+            items.push(Item::Presence(Presence {
+                client: client.clone(),
+                connected: false,
+            }));
         }
-        let missed = session.outbound.lock().detach(shared.delivered(), &shared.counters);
+        let missed = session
+            .outbound
+            .lock()
+            .detach(shared.delivered(), &shared.counters);
         self.hand_back(missed);
         let durable = self.expiry_s > 0;
         if let Some(will) = self.will.take().filter(|_| !stopping) {
             if matches!(end, End::Left) {
-                items.push(timers::session_item(&[Change::Unwilled { client: client.clone() }]));
+                items.push(timers::session_item(&[Change::Unwilled {
+                    client: client.clone(),
+                }]));
             } else {
                 let delay_ms = will.delay_ms.min(i64::from(self.expiry_s) * 1_000);
                 if delay_ms == 0 || !durable {
@@ -82,11 +89,24 @@ impl<H: Host> Connection<H> {
         if durable {
             let cursor = session.outbound.lock().cursor(shared.delivered());
             let at_ms = now_ms;
-            items.push(timers::session_item(&[Change::Closed { client: client.clone(), at_ms, expiry_s: self.expiry_s, cursor }]));
+            items.push(timers::session_item(&[Change::Closed {
+                client: client.clone(),
+                at_ms,
+                expiry_s: self.expiry_s,
+                cursor,
+            }]));
             timers::expire_session(&shared, &session, self.expiry_s, now_ms);
         } else {
-            if self.inbound.settings().durable || shared.image.lock().session(&client).is_some_and(|s| s.expiry_s.is_some()) {
-                items.push(timers::session_item(&[Change::Ended { client: client.clone() }]));
+            if self.inbound.settings().durable
+                || shared
+                    .image
+                    .lock()
+                    .session(&client)
+                    .is_some_and(|s| s.expiry_s.is_some())
+            {
+                items.push(timers::session_item(&[Change::Ended {
+                    client: client.clone(),
+                }]));
             }
             shared.remove(&session);
         }
@@ -97,11 +117,19 @@ impl<H: Host> Connection<H> {
             last = last.max(number);
         }
         remember(&session, last);
-        let Self { io, codec, mut output, claim, .. } = *self;
+        let Self {
+            io,
+            codec,
+            mut output,
+            claim,
+            ..
+        } = *self;
         drop(claim);
         if let End::Told(mut disconnect) = end {
             if codec.version() == Version::V5 {
-                if !matches!(disconnect.reason, Reason::SUCCESS) && disconnect.reason_string.as_deref() == Some("") {
+                if !matches!(disconnect.reason, Reason::SUCCESS)
+                    && disconnect.reason_string.as_deref() == Some("")
+                {
                     disconnect.reason_string = None;
                 }
                 codec.encode(&Packet::Disconnect(Box::new(disconnect)), &mut output);
@@ -114,7 +142,13 @@ impl<H: Host> Connection<H> {
     fn hand_back(&self, missed: Option<u64>) {
         let Some(seq) = missed else { return };
         let session = &self.claim.session;
-        let filters: Vec<Arc<str>> = session.outbound.lock().subscriptions.keys().cloned().collect();
+        let filters: Vec<Arc<str>> = session
+            .outbound
+            .lock()
+            .subscriptions
+            .keys()
+            .cloned()
+            .collect();
         for filter in filters {
             if let Some(Some((name, plain))) = topic::shared(&filter) {
                 self.shared.missed(name, plain, seq);
@@ -129,14 +163,19 @@ pub async fn linger(mut io: Io, mut output: BytesMut) {
     let mut input = BytesMut::new();
     let farewell = async {
         while !output.is_empty() {
-            if poll_fn(|cx| io.poll_exchange(cx, &mut input, &mut output, false)).await.is_err() {
+            if poll_fn(|cx| io.poll_exchange(cx, &mut input, &mut output, false))
+                .await
+                .is_err()
+            {
                 return;
             }
         }
         if poll_fn(|cx| io.poll_shutdown(cx)).await.is_err() {
             return;
         }
-        while let Ok(Moved::Read) = poll_fn(|cx| io.poll_exchange(cx, &mut input, &mut output, true)).await {
+        while let Ok(Moved::Read) =
+            poll_fn(|cx| io.poll_exchange(cx, &mut input, &mut output, true)).await
+        {
             input.clear();
         }
     };

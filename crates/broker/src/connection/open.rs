@@ -53,21 +53,38 @@ struct No {
 }
 
 fn no(reason: Reason, text: impl Into<String>) -> No {
-    No { reason, text: text.into() }
+    No {
+        reason,
+        text: text.into(),
+    }
 }
 
 /// Takes the connection to the point where the client is accepted; `None` if it was refused or left.
 pub async fn open<H: Host>(shared: Arc<Shared<H>>, arrival: Arrival) -> Option<Box<Connection<H>>> {
-    let Arrival { mut io, peer, transport, certificate, patience } = arrival;
+    let Arrival {
+        mut io,
+        peer,
+        transport,
+        certificate,
+        patience,
+    } = arrival;
     let mut codec = Codec::server(shared.options.max_packet_bytes);
     let mut input = BytesMut::new();
     let connect = match timeout(patience, read_connect(&mut io, &mut codec, &mut input)).await {
         Ok(Some(Ok(connect))) => connect,
         Ok(Some(Err(malformed))) => {
-            super::refused(&shared, &format!("mqtt/connect/{}", peer.ip()), &malformed, &input);
+            super::refused(
+                &shared,
+                &format!("mqtt/connect/{}", peer.ip()),
+                &malformed,
+                &input,
+            );
             // Before MQTT 5 only two faults have an answer.
             let answered = codec.version() == Version::V5
-                || matches!(malformed.reason, Reason::UNSUPPORTED_VERSION | Reason::CLIENT_ID_NOT_VALID);
+                || matches!(
+                    malformed.reason,
+                    Reason::UNSUPPORTED_VERSION | Reason::CLIENT_ID_NOT_VALID
+                );
             if answered {
                 refuse(io, &codec, no(malformed.reason, malformed.what)).await;
             }
@@ -82,7 +99,14 @@ pub async fn open<H: Host>(shared: Arc<Shared<H>>, arrival: Arrival) -> Option<B
             let session = accepted.claim.session.clone();
             let mut changes = Vec::new();
             let now_ms = shared.host.now_ms();
-            session.outbound.lock().attach(accepted.link, &session.client, &codec, now_ms, &mut output, &mut changes);
+            session.outbound.lock().attach(
+                accepted.link,
+                &session.client,
+                &codec,
+                now_ms,
+                &mut output,
+                &mut changes,
+            );
             accepted.inbound.outbound_changes(changes);
             Some(Box::new(Connection {
                 shared,
@@ -106,11 +130,17 @@ pub async fn open<H: Host>(shared: Arc<Shared<H>>, arrival: Arrival) -> Option<B
     }
 }
 
-async fn read_connect(io: &mut Io, codec: &mut Codec, input: &mut BytesMut) -> Option<Result<Connect, Malformed>> {
+async fn read_connect(
+    io: &mut Io,
+    codec: &mut Codec,
+    input: &mut BytesMut,
+) -> Option<Result<Connect, Malformed>> {
     loop {
         match codec.decode(input) {
             Ok(Some(Packet::Connect(connect))) => return Some(Ok(*connect)),
-            Ok(Some(_)) => return Some(Err(Malformed::protocol("the first packet is not CONNECT"))),
+            Ok(Some(_)) => {
+                return Some(Err(Malformed::protocol("the first packet is not CONNECT")));
+            }
             Ok(None) => {}
             Err(malformed) => return Some(Err(malformed)),
         }
@@ -124,7 +154,10 @@ async fn read_connect(io: &mut Io, codec: &mut Codec, input: &mut BytesMut) -> O
 
 async fn refuse(io: Io, codec: &Codec, why: No) {
     let mut output = BytesMut::new();
-    let ack = ConnAck { reason_string: Some(why.text.into()), ..ConnAck::new(why.reason) };
+    let ack = ConnAck {
+        reason_string: Some(why.text.into()),
+        ..ConnAck::new(why.reason)
+    };
     codec.encode(&Packet::ConnAck(Box::new(ack)), &mut output);
     close::linger(io, output).await;
 }
@@ -150,16 +183,24 @@ async fn accept<H: Host>(
     let options = &shared.options;
     let mut ack = ConnAck::new(Reason::SUCCESS);
     if connect.auth_method.is_some() {
-        return Err(no(Reason::BAD_AUTHENTICATION_METHOD, "no enhanced authentication here: use a password, a token or a certificate"));
+        return Err(no(
+            Reason::BAD_AUTHENTICATION_METHOD,
+            "no enhanced authentication here: use a password, a token or a certificate",
+        ));
     }
-    if connect.client_id.len() > MAX_CLIENT_ID_BYTES || connect.client_id.chars().any(char::is_control) {
+    if connect.client_id.len() > MAX_CLIENT_ID_BYTES
+        || connect.client_id.chars().any(char::is_control)
+    {
         return Err(no(
             Reason::CLIENT_ID_NOT_VALID,
-            format!("a client id has at most {MAX_CLIENT_ID_BYTES} bytes and no control characters"),
+            format!(
+                "a client id has at most {MAX_CLIENT_ID_BYTES} bytes and no control characters"
+            ),
         ));
     }
     if connect.client_id.is_empty() {
-        connect.client_id = format!("anonymous-{:x}-{:x}", shared.started_ms, shared.number()).into();
+        connect.client_id =
+            format!("anonymous-{:x}-{:x}", shared.started_ms, shared.number()).into();
         ack.assigned_client_id = Some(connect.client_id.clone());
     }
     let client: Arc<str> = Arc::from(&*connect.client_id);
@@ -171,11 +212,20 @@ async fn accept<H: Host>(
         certificate,
         transport,
     };
-    let principal = shared.host.authenticate(&credentials).map_err(|Refused { reason, text }| no(reason, text))?;
+    let principal = shared
+        .host
+        .authenticate(&credentials)
+        .map_err(|Refused { reason, text }| no(reason, text))?;
     if let Some(will) = &connect.will {
-        let allowed = !will.topic.starts_with('$') && shared.host.allow(&principal, crate::host::Action::Publish, &will.topic);
+        let allowed = !will.topic.starts_with('$')
+            && shared
+                .host
+                .allow(&principal, crate::host::Action::Publish, &will.topic);
         if !allowed {
-            return Err(no(Reason::NOT_AUTHORIZED, "the principal may not publish to the will's topic"));
+            return Err(no(
+                Reason::NOT_AUTHORIZED,
+                "the principal may not publish to the will's topic",
+            ));
         }
     }
 
@@ -209,14 +259,28 @@ async fn accept<H: Host>(
 
     let durable = expiry_s > 0;
     if durable {
-        items.push(timers::session_item(&[Change::Opened { client: client.clone(), expiry_s }]));
+        items.push(timers::session_item(&[Change::Opened {
+            client: client.clone(),
+            expiry_s,
+        }]));
     } else if present {
-        items.push(timers::session_item(&[Change::Opened { client: client.clone(), expiry_s: 0 }]));
+        items.push(timers::session_item(&[Change::Opened {
+            client: client.clone(),
+            expiry_s: 0,
+        }]));
     }
-    let will = connect.will.take().map(|will| testament(*will, keep_alive_s));
+    let will = connect
+        .will
+        .take()
+        .map(|will| testament(*will, keep_alive_s));
     match (&will, timers::take_will(shared, &client).is_some()) {
-        (Some(will), _) => items.push(timers::session_item(&[Change::Willed { client: client.clone(), will: (**will).clone() }])),
-        (None, true) => items.push(timers::session_item(&[Change::Unwilled { client: client.clone() }])),
+        (Some(will), _) => items.push(timers::session_item(&[Change::Willed {
+            client: client.clone(),
+            will: (**will).clone(),
+        }])),
+        (None, true) => items.push(timers::session_item(&[Change::Unwilled {
+            client: client.clone(),
+        }])),
         (None, false) => {}
     }
 
@@ -240,20 +304,42 @@ async fn accept<H: Host>(
     let mut inbound = Inbound::new(settings, session.last_number.load(Ordering::Acquire));
     inbound.add(items);
     take_missed(shared, &claim);
-    Ok(Accepted { ack, claim, inbound, principal, link, keep_alive, will, expiry_s })
+    Ok(Accepted {
+        ack,
+        claim,
+        inbound,
+        principal,
+        link,
+        keep_alive,
+        will,
+        expiry_s,
+    })
 }
 
 /// Ends the client's present connection, if any, and makes the session this connection's own.
-async fn take_session<H: Host>(shared: &Arc<Shared<H>>, client: &Arc<str>, clean: bool) -> Result<(Claim, bool, Vec<Item>), No> {
+async fn take_session<H: Host>(
+    shared: &Arc<Shared<H>>,
+    client: &Arc<str>,
+    clean: bool,
+) -> Result<(Claim, bool, Vec<Item>), No> {
     let patience = Duration::from_millis(shared.options.connect_timeout_ms);
     let mut items = Vec::new();
     loop {
         let session = shared.session(client).ok_or_else(|| {
-            no(Reason::QUOTA_EXCEEDED, format!("all {} sessions are taken: end some, or raise the broker's limit", shared.options.max_sessions))
+            no(
+                Reason::QUOTA_EXCEEDED,
+                format!(
+                    "all {} sessions are taken: end some, or raise the broker's limit",
+                    shared.options.max_sessions
+                ),
+            )
         })?;
-        let claim = timeout(patience, session.claim())
-            .await
-            .map_err(|_| no(Reason::SERVER_BUSY, "the client's earlier connection does not end: try again in a second"))?;
+        let claim = timeout(patience, session.claim()).await.map_err(|_| {
+            no(
+                Reason::SERVER_BUSY,
+                "the client's earlier connection does not end: try again in a second",
+            )
+        })?;
         if session.is_gone() {
             continue;
         }
@@ -263,8 +349,13 @@ async fn take_session<H: Host>(shared: &Arc<Shared<H>>, client: &Arc<str>, clean
             return Ok((claim, present, items));
         }
         let now_ms = shared.host.now_ms();
-        items.extend(timers::take_will(shared, client).map(|will| timers::will_item(shared, client, &will, now_ms)));
-        items.push(timers::session_item(&[Change::Ended { client: client.clone() }]));
+        items.extend(
+            timers::take_will(shared, client)
+                .map(|will| timers::will_item(shared, client, &will, now_ms)),
+        );
+        items.push(timers::session_item(&[Change::Ended {
+            client: client.clone(),
+        }]));
         shared.remove(&session);
     }
 }
@@ -272,10 +363,21 @@ async fn take_session<H: Host>(shared: &Arc<Shared<H>>, client: &Arc<str>, clean
 /// A member of shared subscriptions takes over what nobody was there for.
 fn take_missed<H: Host>(shared: &Shared<H>, claim: &Claim) {
     let session = &claim.session;
-    let filters: Vec<Arc<str>> = session.outbound.lock().subscriptions.keys().filter(|f| f.starts_with("$share/")).cloned().collect();
+    let filters: Vec<Arc<str>> = session
+        .outbound
+        .lock()
+        .subscriptions
+        .keys()
+        .filter(|f| f.starts_with("$share/"))
+        .cloned()
+        .collect();
     for filter in filters {
-        let Some(Some((name, plain))) = topic::shared(&filter) else { continue };
-        let Some(from) = shared.take_missed(name, plain) else { continue };
+        let Some(Some((name, plain))) = topic::shared(&filter) else {
+            continue;
+        };
+        let Some(from) = shared.take_missed(name, plain) else {
+            continue;
+        };
         let until = shared.delivering();
         let mut outbound = session.outbound.lock();
         let at = match outbound.flow() {

@@ -37,9 +37,18 @@ struct Wish {
 
 impl Wish {
     fn of(filter: &Arc<str>, s: &Subscription) -> Option<Self> {
-        let wish = |filter, from, to, shared| Wish { filter, options: s.options, id: s.id, from, to, shared };
+        let wish = |filter, from, to, shared| Wish {
+            filter,
+            options: s.options,
+            id: s.id,
+            from,
+            to,
+            shared,
+        };
         match topic::shared(filter) {
-            Some(Some((_, plain))) => s.missed.map(|(from, to)| wish(plain.into(), from, to, true)),
+            Some(Some((_, plain))) => s
+                .missed
+                .map(|(from, to)| wish(plain.into(), from, to, true)),
             _ => Some(wish(filter.clone(), s.since, Seq::MAX, false)),
         }
     }
@@ -74,7 +83,10 @@ impl<H: Host> Connection<H> {
                 return Found { from, scanned };
             }
             let wanted = |name: &str| filters.iter().any(|filter| topic::matches(filter, name));
-            Found { from, scanned: host.scan(from, SCAN_MESSAGES, &wanted).await }
+            Found {
+                from,
+                scanned: host.scan(from, SCAN_MESSAGES, &wanted).await,
+            }
         }))
     }
 
@@ -88,8 +100,15 @@ impl<H: Host> Connection<H> {
             return;
         }
         add(&self.shared.counters.lost_to_retention, scanned.lost);
-        add(&self.shared.counters.failed_scans, u64::from(scanned.failed));
-        let wishes: Vec<Wish> = outbound.subscriptions.iter().filter_map(|(f, s)| Wish::of(f, s)).collect();
+        add(
+            &self.shared.counters.failed_scans,
+            u64::from(scanned.failed),
+        );
+        let wishes: Vec<Wish> = outbound
+            .subscriptions
+            .iter()
+            .filter_map(|(f, s)| Wish::of(f, s))
+            .collect();
         for delivery in &scanned.found {
             let travelling = host::decode_properties(&delivery.message.properties);
             let qos = Qos::new(delivery.message.qos).unwrap_or(Qos::ExactlyOnce);
@@ -98,25 +117,41 @@ impl<H: Host> Connection<H> {
                 let mut matching = wishes
                     .iter()
                     .filter(|w| w.shared == shared_ones && (w.from..w.to).contains(&delivery.seq))
-                    .filter(|w| !(w.options.no_local && travelling.sender == Some(session.client.as_bytes())))
+                    .filter(|w| {
+                        !(w.options.no_local
+                            && travelling.sender == Some(session.client.as_bytes()))
+                    })
                     .filter(|w| topic::matches(&w.filter, &delivery.message.topic))
                     .peekable();
                 if matching.peek().is_none() {
                     continue;
                 }
-                let mut wanted = shared::wanted(matching.map(|w| (w.options, w.id)), qos, travelling.retain);
+                let mut wanted =
+                    shared::wanted(matching.map(|w| (w.options, w.id)), qos, travelling.retain);
                 wanted.shared = shared_ones;
-                let message = message.get_or_insert_with(|| Arc::new(shared::message_of(delivery, qos, travelling.wire)));
-                if !outbound.offer_found(message.clone(), wanted, &self.shared.options, &self.shared.counters) {
+                let message = message.get_or_insert_with(|| {
+                    Arc::new(shared::message_of(delivery, qos, travelling.wire))
+                });
+                if !outbound.offer_found(
+                    message.clone(),
+                    wanted,
+                    &self.shared.options,
+                    &self.shared.counters,
+                ) {
                     return outbound.set_flow(Flow::Behind { from: delivery.seq });
                 }
             }
         }
         if scanned.next >= self.shared.delivering() && !scanned.failed {
             outbound.set_flow(Flow::Live { from: scanned.next });
-            outbound.subscriptions.values_mut().for_each(|s| s.missed = None);
+            outbound
+                .subscriptions
+                .values_mut()
+                .for_each(|s| s.missed = None);
         } else {
-            outbound.set_flow(Flow::Behind { from: scanned.next.max(from) });
+            outbound.set_flow(Flow::Behind {
+                from: scanned.next.max(from),
+            });
         }
     }
 }

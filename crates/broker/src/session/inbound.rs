@@ -50,14 +50,27 @@ pub struct Settings {
 
 #[derive(Debug)]
 enum Pending {
-    PubAck { packet_id: u16, ticket: u64 },
-    PubRec { packet_id: u16, ticket: u64 },
+    PubAck {
+        packet_id: u16,
+        ticket: u64,
+    },
+    PubRec {
+        packet_id: u16,
+        ticket: u64,
+    },
     /// For a message that came before: its id stays taken whatever becomes of this batch.
-    PubRecAgain { packet_id: u16 },
-    PubComp { packet_id: u16, reason: Reason },
+    PubRecAgain {
+        packet_id: u16,
+    },
+    PubComp {
+        packet_id: u16,
+        reason: Reason,
+    },
     SubAck(Box<SubAck>),
     UnsubAck(Box<SubAck>),
-    Recorded { packet_id: u16 },
+    Recorded {
+        packet_id: u16,
+    },
 }
 
 /// The inbound half of a session, for one connection.
@@ -152,8 +165,14 @@ impl Inbound {
         now_ms: i64,
         gate: &impl Gate,
     ) -> Result<(), Malformed> {
-        if publish.hop_properties && properties::subscription_ids(&publish.properties).next().is_some() {
-            return Err(Malformed::protocol("a subscription identifier in a client's PUBLISH"));
+        if publish.hop_properties
+            && properties::subscription_ids(&publish.properties)
+                .next()
+                .is_some()
+        {
+            return Err(Malformed::protocol(
+                "a subscription identifier in a client's PUBLISH",
+            ));
         }
         let topic = self.topic(&publish)?;
         let qos = publish.qos;
@@ -168,7 +187,9 @@ impl Inbound {
         }
         if qos == Qos::ExactlyOnce && received.contains(&publish.packet_id) {
             self.duplicates += 1;
-            self.hold(Pending::PubRecAgain { packet_id: publish.packet_id });
+            self.hold(Pending::PubRecAgain {
+                packet_id: publish.packet_id,
+            });
             return Ok(());
         }
         let refusal = self.judge(&topic, &publish, gate);
@@ -187,15 +208,26 @@ impl Inbound {
         }
         match qos {
             Qos::AtMostOnce => {}
-            Qos::AtLeastOnce => self.hold(Pending::PubAck { packet_id: publish.packet_id, ticket: self.ticket }),
-            Qos::ExactlyOnce => self.hold(Pending::PubRec { packet_id: publish.packet_id, ticket: self.ticket }),
+            Qos::AtLeastOnce => self.hold(Pending::PubAck {
+                packet_id: publish.packet_id,
+                ticket: self.ticket,
+            }),
+            Qos::ExactlyOnce => self.hold(Pending::PubRec {
+                packet_id: publish.packet_id,
+                ticket: self.ticket,
+            }),
         }
         self.ticket += 1;
         Ok(())
     }
 
     fn topic(&mut self, publish: &packet::Publish) -> Result<Arc<str>, Malformed> {
-        let wrong = |what| Err(Malformed { reason: Reason::TOPIC_ALIAS_INVALID, what });
+        let wrong = |what| {
+            Err(Malformed {
+                reason: Reason::TOPIC_ALIAS_INVALID,
+                what,
+            })
+        };
         let topic = if publish.topic.is_empty() {
             None
         } else {
@@ -214,29 +246,53 @@ impl Inbound {
         if self.aliases.len() <= at {
             self.aliases.resize(at + 1, None);
         }
-        let Some(slot) = self.aliases.get_mut(at) else { return wrong("a topic alias above CONNACK's maximum") };
+        let Some(slot) = self.aliases.get_mut(at) else {
+            return wrong("a topic alias above CONNACK's maximum");
+        };
         match topic {
             Some(topic) => {
                 *slot = Some(topic.clone());
                 Ok(topic)
             }
-            None => slot.clone().ok_or(Malformed::protocol("a topic alias that stands for no topic yet")),
+            None => slot.clone().ok_or(Malformed::protocol(
+                "a topic alias that stands for no topic yet",
+            )),
         }
     }
 
-    fn judge(&mut self, topic: &Arc<str>, publish: &packet::Publish, gate: &impl Gate) -> Option<Negative> {
-        let known = self.last_topic.as_ref().is_some_and(|last| Arc::ptr_eq(last, topic) || last == topic);
+    fn judge(
+        &mut self,
+        topic: &Arc<str>,
+        publish: &packet::Publish,
+        gate: &impl Gate,
+    ) -> Option<Negative> {
+        let known = self
+            .last_topic
+            .as_ref()
+            .is_some_and(|last| Arc::ptr_eq(last, topic) || last == topic);
         if !known {
             if topic.starts_with('$') {
-                return no(Reason::NOT_AUTHORIZED, "topics that start with $ belong to the server: choose another");
+                return no(
+                    Reason::NOT_AUTHORIZED,
+                    "topics that start with $ belong to the server: choose another",
+                );
             }
             if !gate.may_publish(topic) {
-                return no(Reason::NOT_AUTHORIZED, "the principal may not publish to this topic: ask for a policy that allows it");
+                return no(
+                    Reason::NOT_AUTHORIZED,
+                    "the principal may not publish to this topic: ask for a policy that allows it",
+                );
             }
             self.last_topic = Some(topic.clone());
         }
-        if publish.retain && !publish.payload.is_empty() && !gate.may_retain(topic, publish.payload.len()) {
-            return no(Reason::QUOTA_EXCEEDED, "no room for another retained message: clear some, or raise the broker's limit");
+        if publish.retain
+            && !publish.payload.is_empty()
+            && !gate.may_retain(topic, publish.payload.len())
+        {
+            return no(
+                Reason::QUOTA_EXCEEDED,
+                "no room for another retained message: clear some, or raise the broker's limit",
+            );
         }
         None
     }
@@ -245,17 +301,25 @@ impl Inbound {
         let settings = &self.settings;
         if !self.published {
             self.published = true;
-            self.items.push(Item::Presence(Presence { client: settings.client.clone(), connected: true }));
+            self.items.push(Item::Presence(Presence {
+                client: settings.client.clone(),
+                connected: true,
+            }));
         }
         let wire = if publish.hop_properties {
             properties::forwarded(&publish.properties).into()
         } else {
             publish.properties.clone()
         };
-        let expires_ms = publish.expiry_s.map(|s| now_ms.saturating_add(i64::from(s) * 1_000));
+        let expires_ms = publish
+            .expiry_s
+            .map(|s| now_ms.saturating_add(i64::from(s) * 1_000));
         let mut changes = Vec::new();
         if publish.qos == Qos::ExactlyOnce && settings.durable {
-            changes.push(Change::Received { client: settings.client.clone(), packet_id: publish.packet_id });
+            changes.push(Change::Received {
+                client: settings.client.clone(),
+                packet_id: publish.packet_id,
+            });
         }
         if publish.retain {
             changes.push(Change::Retained {
@@ -272,8 +336,11 @@ impl Inbound {
             });
         }
         let sender = gate.names_senders().then_some(&*settings.client);
-        let reply = (publish.qos != Qos::AtMostOnce)
-            .then(|| self.verdicts.get_or_insert_with(Arc::default).reply(self.ticket));
+        let reply = (publish.qos != Qos::AtMostOnce).then(|| {
+            self.verdicts
+                .get_or_insert_with(Arc::default)
+                .reply(self.ticket)
+        });
         self.items.push(Item::Publish(Publish {
             client: settings.client.clone(),
             topic,
@@ -292,9 +359,16 @@ impl Inbound {
     pub fn pubrel(&mut self, packet_id: u16, received: &mut BTreeSet<u16>) {
         let known = received.remove(&packet_id);
         if known && self.settings.durable {
-            self.change(&Change::Released { client: self.settings.client.clone(), packet_id });
+            self.change(&Change::Released {
+                client: self.settings.client.clone(),
+                packet_id,
+            });
         }
-        let reason = if known { Reason::SUCCESS } else { Reason::PACKET_ID_NOT_FOUND };
+        let reason = if known {
+            Reason::SUCCESS
+        } else {
+            Reason::PACKET_ID_NOT_FOUND
+        };
         self.hold(Pending::PubComp { packet_id, reason });
     }
 
@@ -307,7 +381,8 @@ impl Inbound {
     /// Queues a change for the log.
     pub fn change(&mut self, change: &Change) {
         self.changed = true;
-        self.items.push(Item::Session(record::encode(std::slice::from_ref(change))));
+        self.items
+            .push(Item::Session(record::encode(std::slice::from_ref(change))));
     }
 
     /// Queues changes of the outbound half; what they hold back is sent once they are durable.
@@ -356,18 +431,34 @@ impl Inbound {
 
     /// The items taken last were refused. MQTT 5 clients are told per message; an older client, one that waits for
     /// something that has no negative answer, or one whose session changed, must be disconnected so that it repeats.
-    pub fn unavailable(&mut self, why: &Unavailable, received: &mut BTreeSet<u16>) -> Option<Disconnect> {
+    pub fn unavailable(
+        &mut self,
+        why: &Unavailable,
+        received: &mut BTreeSet<u16>,
+    ) -> Option<Disconnect> {
         let text: Arc<str> = why.reason.as_str().into();
         let end = self.pending.len() - self.unadmitted;
         let mut only_messages = !self.changing;
         for pending in self.pending.range(end - self.admitting..end) {
             match pending {
                 Pending::PubAck { ticket, .. } => {
-                    self.negatives.push((*ticket, Negative { reason: Reason::QUOTA_EXCEEDED, text: text.clone() }));
+                    self.negatives.push((
+                        *ticket,
+                        Negative {
+                            reason: Reason::QUOTA_EXCEEDED,
+                            text: text.clone(),
+                        },
+                    ));
                 }
                 Pending::PubRec { packet_id, ticket } => {
                     received.remove(packet_id);
-                    self.negatives.push((*ticket, Negative { reason: Reason::QUOTA_EXCEEDED, text: text.clone() }));
+                    self.negatives.push((
+                        *ticket,
+                        Negative {
+                            reason: Reason::QUOTA_EXCEEDED,
+                            text: text.clone(),
+                        },
+                    ));
                 }
                 _ => only_messages = false,
             }
@@ -395,7 +486,14 @@ impl Inbound {
     }
 
     /// Everything up to this number is durable: writes what it covers.
-    pub fn released(&mut self, number: u64, codec: &Codec, now_ms: i64, session: &Session, out: &mut BytesMut) {
+    pub fn released(
+        &mut self,
+        number: u64,
+        codec: &Codec,
+        now_ms: i64,
+        session: &Session,
+        out: &mut BytesMut,
+    ) {
         if self.verdicts.as_ref().is_some_and(|v| v.any()) {
             let taken = self.verdicts.as_ref().map(|v| v.take()).unwrap_or_default();
             self.refused += taken.len() as u64;
@@ -407,7 +505,9 @@ impl Inbound {
             }
             self.batches.pop_front();
             for _ in 0..count {
-                let Some(pending) = self.pending.pop_front() else { break };
+                let Some(pending) = self.pending.pop_front() else {
+                    break;
+                };
                 self.answer(pending, codec, now_ms, session, out);
             }
         }
@@ -420,7 +520,14 @@ impl Inbound {
         }
     }
 
-    fn answer(&mut self, pending: Pending, codec: &Codec, now_ms: i64, session: &Session, out: &mut BytesMut) {
+    fn answer(
+        &mut self,
+        pending: Pending,
+        codec: &Codec,
+        now_ms: i64,
+        session: &Session,
+        out: &mut BytesMut,
+    ) {
         let packet = match pending {
             Pending::PubAck { packet_id, ticket } => {
                 self.open = self.open.saturating_sub(1);
@@ -432,12 +539,17 @@ impl Inbound {
                     self.open = self.open.saturating_sub(1);
                     session.received.lock().remove(&packet_id);
                     if self.settings.durable {
-                        self.change(&Change::Released { client: self.settings.client.clone(), packet_id });
+                        self.change(&Change::Released {
+                            client: self.settings.client.clone(),
+                            packet_id,
+                        });
                     }
                 }
                 Packet::PubRec(ack)
             }
-            Pending::PubRecAgain { packet_id } => Packet::PubRec(Ack::new(packet_id, Reason::SUCCESS)),
+            Pending::PubRecAgain { packet_id } => {
+                Packet::PubRec(Ack::new(packet_id, Reason::SUCCESS))
+            }
             Pending::PubComp { packet_id, reason } => {
                 self.open = self.open.saturating_sub(1);
                 Packet::PubComp(Ack::new(packet_id, reason))
@@ -445,7 +557,10 @@ impl Inbound {
             Pending::SubAck(ack) => Packet::SubAck(ack),
             Pending::UnsubAck(ack) => Packet::UnsubAck(ack),
             Pending::Recorded { packet_id } => {
-                return session.outbound.lock().recorded(packet_id, codec, now_ms, out);
+                return session
+                    .outbound
+                    .lock()
+                    .recorded(packet_id, codec, now_ms, out);
             }
         };
         codec.encode(&packet, out);
@@ -458,12 +573,18 @@ impl Inbound {
         {
             let (_, negative) = self.negatives.swap_remove(at);
             ack.reason = negative.reason;
-            ack.reason_string = self.settings.reason_strings.then(|| (&*negative.text).into());
+            ack.reason_string = self
+                .settings
+                .reason_strings
+                .then(|| (&*negative.text).into());
         }
         ack
     }
 }
 
 fn no(reason: Reason, text: &str) -> Option<Negative> {
-    Some(Negative { reason, text: text.into() })
+    Some(Negative {
+        reason,
+        text: text.into(),
+    })
 }

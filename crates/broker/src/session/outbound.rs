@@ -107,7 +107,12 @@ impl Outbound {
     /// Of a new session.
     pub fn new() -> Self {
         Self {
-            link: Link { version: Version::V311, window: 1, max_packet_bytes: usize::MAX, durable: false },
+            link: Link {
+                version: Version::V311,
+                window: 1,
+                max_packet_bytes: usize::MAX,
+                durable: false,
+            },
             connected: false,
             roused: false,
             next_id: 0,
@@ -129,7 +134,12 @@ impl Outbound {
         out.flow = Flow::Behind { from: image.cursor };
         out.reached = image.reached;
         for (filter, f) in &image.filters {
-            let subscription = Subscription { options: f.options, id: f.id, since: f.since, missed: None };
+            let subscription = Subscription {
+                options: f.options,
+                id: f.id,
+                since: f.since,
+                missed: None,
+            };
             out.subscriptions.insert(filter.clone(), subscription);
         }
         for (packet_id, (kept, sent)) in &image.sending {
@@ -161,7 +171,9 @@ impl Outbound {
 
     /// Whether something waits that could be sent.
     pub fn has_work(&self) -> bool {
-        self.queue.front().is_some_and(|q| q.wanted.qos == Qos::AtMostOnce || self.flying.len() < usize::from(self.link.window))
+        self.queue.front().is_some_and(|q| {
+            q.wanted.qos == Qos::AtMostOnce || self.flying.len() < usize::from(self.link.window)
+        })
     }
 
     /// Whether a message fits into the queue.
@@ -175,17 +187,33 @@ impl Outbound {
     }
 
     /// A client connected. What was under way is sent again: bytes to `out`, what must be recorded first to `changes`.
-    pub fn attach(&mut self, link: Link, client: &Arc<str>, codec: &Codec, now_ms: i64, out: &mut BytesMut, changes: &mut Vec<(u16, Change)>) {
+    pub fn attach(
+        &mut self,
+        link: Link,
+        client: &Arc<str>,
+        codec: &Codec,
+        now_ms: i64,
+        out: &mut BytesMut,
+        changes: &mut Vec<(u16, Change)>,
+    ) {
         self.link = link;
         self.connected = true;
         self.roused = false;
         for f in &self.flying {
             match f.state {
                 State::Sent => f.send(true, link.version, now_ms, out),
-                State::Releasing => codec.encode(&Packet::PubRel(Ack::new(f.packet_id, Reason::SUCCESS)), out),
+                State::Releasing => {
+                    codec.encode(&Packet::PubRel(Ack::new(f.packet_id, Reason::SUCCESS)), out)
+                }
                 State::Recording => changes.push((f.packet_id, f.recording(client))),
                 State::Receiving => {
-                    changes.push((f.packet_id, Change::Sent { client: client.clone(), packet_id: f.packet_id }));
+                    changes.push((
+                        f.packet_id,
+                        Change::Sent {
+                            client: client.clone(),
+                            packet_id: f.packet_id,
+                        },
+                    ));
                 }
             }
         }
@@ -195,10 +223,21 @@ impl Outbound {
     /// shared subscriptions are handed back as the place of the first of them.
     pub fn detach(&mut self, delivered: Seq, counters: &Counters) -> Option<Seq> {
         self.connected = false;
-        let shared = self.queue.iter().filter(|q| q.wanted.shared).map(|q| q.message.seq).min();
+        let shared = self
+            .queue
+            .iter()
+            .filter(|q| q.wanted.shared)
+            .map(|q| q.message.seq)
+            .min();
         if self.link.durable {
-            let first = self.queue.iter().find(|q| q.logged()).map(|q| q.message.seq);
-            self.flow = Flow::Behind { from: first.unwrap_or(self.base(delivered)) };
+            let first = self
+                .queue
+                .iter()
+                .find(|q| q.logged())
+                .map(|q| q.message.seq);
+            self.flow = Flow::Behind {
+                from: first.unwrap_or(self.base(delivered)),
+            };
         }
         sub(&counters.queued_bytes_now, self.queue_bytes as u64);
         self.queue = VecDeque::new();
@@ -209,10 +248,20 @@ impl Outbound {
 
     /// Everything before this place was acknowledged; `delivered` is what all live sessions have seen.
     pub fn cursor(&self, delivered: Seq) -> Seq {
-        let flying = self.flying.iter().find(|f| f.queued.logged() && f.state != State::Releasing);
+        let flying = self
+            .flying
+            .iter()
+            .find(|f| f.queued.logged() && f.state != State::Releasing);
         let first = flying.map(|f| f.queued.message.seq);
-        let queued = self.queue.iter().find(|q| q.logged()).map(|q| q.message.seq);
-        [first, queued].into_iter().flatten().fold(self.base(delivered), Seq::min)
+        let queued = self
+            .queue
+            .iter()
+            .find(|q| q.logged())
+            .map(|q| q.message.seq);
+        [first, queued]
+            .into_iter()
+            .flatten()
+            .fold(self.base(delivered), Seq::min)
     }
 
     fn base(&self, delivered: Seq) -> Seq {
@@ -233,7 +282,13 @@ impl Outbound {
     }
 
     /// Offers a released message.
-    pub fn offer(&mut self, message: &Arc<Message>, wanted: Wanted, options: &Options, counters: &Counters) -> Offered {
+    pub fn offer(
+        &mut self,
+        message: &Arc<Message>,
+        wanted: Wanted,
+        options: &Options,
+        counters: &Counters,
+    ) -> Offered {
         if !self.connected {
             return Offered::Left;
         }
@@ -250,8 +305,13 @@ impl Outbound {
             }
         }
         let cost = message.cost() as u64;
-        let full = self.queue_bytes + message.cost() > options.queue_bytes && !self.queue.is_empty()
-            || counters.queued_bytes_now.load(std::sync::atomic::Ordering::Relaxed) + cost > options.total_queue_bytes as u64;
+        let full = self.queue_bytes + message.cost() > options.queue_bytes
+            && !self.queue.is_empty()
+            || counters
+                .queued_bytes_now
+                .load(std::sync::atomic::Ordering::Relaxed)
+                + cost
+                > options.total_queue_bytes as u64;
         if full {
             if wanted.qos == Qos::AtMostOnce {
                 add(&counters.dropped_qos0, 1);
@@ -262,15 +322,27 @@ impl Outbound {
                 return Offered::Left;
             }
             add(&counters.dropped_slow, 1);
-            return if options.disconnect_slow { Offered::Overrun } else { Offered::Dropped };
+            return if options.disconnect_slow {
+                Offered::Overrun
+            } else {
+                Offered::Dropped
+            };
         }
         self.push(message.clone(), wanted, counters);
         Offered::Queued(!std::mem::replace(&mut self.roused, true))
     }
 
     /// Takes a message found in the log; false: the queue is full, come again with this one.
-    pub fn offer_found(&mut self, message: Arc<Message>, wanted: Wanted, options: &Options, counters: &Counters) -> bool {
-        let again = wanted.qos == Qos::ExactlyOnce && !wanted.shared && self.reached.is_some_and(|r| message.seq <= r);
+    pub fn offer_found(
+        &mut self,
+        message: Arc<Message>,
+        wanted: Wanted,
+        options: &Options,
+        counters: &Counters,
+    ) -> bool {
+        let again = wanted.qos == Qos::ExactlyOnce
+            && !wanted.shared
+            && self.reached.is_some_and(|r| message.seq <= r);
         if again || wanted.qos == Qos::AtMostOnce {
             return true;
         }
@@ -289,11 +361,20 @@ impl Outbound {
 
     /// Moves what may be sent now into `out`, until [`OUTPUT_BYTES`] wait there. QoS 2 messages of a durable
     /// session come as changes that must be durable before [`Outbound::recorded`] sends them.
-    pub fn pull(&mut self, client: &Arc<str>, now_ms: i64, out: &mut BytesMut, changes: &mut Vec<(u16, Change)>, counters: &Counters) {
+    pub fn pull(
+        &mut self,
+        client: &Arc<str>,
+        now_ms: i64,
+        out: &mut BytesMut,
+        changes: &mut Vec<(u16, Change)>,
+        counters: &Counters,
+    ) {
         self.roused = false;
         let (mut sent, mut bytes, mut expired, mut large) = (0, 0, 0, 0);
         while out.len() < OUTPUT_BYTES && self.has_work() {
-            let Some(queued) = self.queue.pop_front() else { break };
+            let Some(queued) = self.queue.pop_front() else {
+                break;
+            };
             let cost = queued.message.cost();
             self.queue_bytes -= cost;
             sub(&counters.queued_bytes_now, cost as u64);
@@ -301,17 +382,27 @@ impl Outbound {
                 expired += 1;
                 continue;
             }
-            if queued.outgoing(0, false, now_ms).encoded_len(self.link.version) > self.link.max_packet_bytes {
+            if queued
+                .outgoing(0, false, now_ms)
+                .encoded_len(self.link.version)
+                > self.link.max_packet_bytes
+            {
                 large += 1;
                 continue;
             }
             (sent, bytes) = (sent + 1, bytes + queued.message.payload.len() as u64);
             if queued.wanted.qos == Qos::AtMostOnce {
-                queued.outgoing(0, false, now_ms).encode(self.link.version, out);
+                queued
+                    .outgoing(0, false, now_ms)
+                    .encode(self.link.version, out);
                 continue;
             }
             let packet_id = self.free_id();
-            let mut flying = Flying { packet_id, state: State::Sent, queued };
+            let mut flying = Flying {
+                packet_id,
+                state: State::Sent,
+                queued,
+            };
             if self.link.durable && flying.queued.wanted.qos == Qos::ExactlyOnce {
                 flying.state = State::Recording;
                 if flying.queued.logged() {
@@ -341,7 +432,9 @@ impl Outbound {
     /// The change of this packet id is durable: what it held back is sent.
     pub fn recorded(&mut self, packet_id: u16, codec: &Codec, now_ms: i64, out: &mut BytesMut) {
         let version = self.link.version;
-        let Some(f) = self.flying.iter_mut().find(|f| f.packet_id == packet_id) else { return };
+        let Some(f) = self.flying.iter_mut().find(|f| f.packet_id == packet_id) else {
+            return;
+        };
         match f.state {
             State::Recording => {
                 f.state = State::Sent;
@@ -361,24 +454,49 @@ impl Outbound {
     }
 
     /// PUBREC.
-    pub fn pubrec(&mut self, client: &Arc<str>, ack: &Ack, codec: &Codec, out: &mut BytesMut, changes: &mut Vec<(u16, Change)>) {
+    pub fn pubrec(
+        &mut self,
+        client: &Arc<str>,
+        ack: &Ack,
+        codec: &Codec,
+        out: &mut BytesMut,
+        changes: &mut Vec<(u16, Change)>,
+    ) {
         let packet_id = ack.packet_id;
         let durable = self.link.durable;
-        let flying = self.flying.iter_mut().find(|f| f.packet_id == packet_id && f.queued.wanted.qos == Qos::ExactlyOnce);
+        let flying = self
+            .flying
+            .iter_mut()
+            .find(|f| f.packet_id == packet_id && f.queued.wanted.qos == Qos::ExactlyOnce);
         let Some(f) = flying else {
-            return codec.encode(&Packet::PubRel(Ack::new(packet_id, Reason::PACKET_ID_NOT_FOUND)), out);
+            return codec.encode(
+                &Packet::PubRel(Ack::new(packet_id, Reason::PACKET_ID_NOT_FOUND)),
+                out,
+            );
         };
         if ack.reason.is_failure() {
             self.finish(packet_id, Qos::ExactlyOnce);
             if durable {
-                changes.push((0, Change::Done { client: client.clone(), packet_id }));
+                changes.push((
+                    0,
+                    Change::Done {
+                        client: client.clone(),
+                        packet_id,
+                    },
+                ));
             }
             return;
         }
         match f.state {
             State::Sent if durable => {
                 f.state = State::Receiving;
-                changes.push((packet_id, Change::Sent { client: client.clone(), packet_id }));
+                changes.push((
+                    packet_id,
+                    Change::Sent {
+                        client: client.clone(),
+                        packet_id,
+                    },
+                ));
             }
             State::Sent | State::Releasing => {
                 f.state = State::Releasing;
@@ -391,13 +509,22 @@ impl Outbound {
     /// PUBCOMP.
     pub fn pubcomp(&mut self, client: &Arc<str>, packet_id: u16, changes: &mut Vec<(u16, Change)>) {
         if self.finish(packet_id, Qos::ExactlyOnce) && self.link.durable {
-            changes.push((0, Change::Done { client: client.clone(), packet_id }));
+            changes.push((
+                0,
+                Change::Done {
+                    client: client.clone(),
+                    packet_id,
+                },
+            ));
         }
     }
 
     fn finish(&mut self, packet_id: u16, qos: Qos) -> bool {
         // Acknowledgements come in order, so this is nearly always the first.
-        let at = self.flying.iter().position(|f| f.packet_id == packet_id && f.queued.wanted.qos == qos);
+        let at = self
+            .flying
+            .iter()
+            .position(|f| f.packet_id == packet_id && f.queued.wanted.qos == qos);
         let Some(at) = at else { return false };
         self.flying.remove(at);
         self.acknowledged += 1;
@@ -415,7 +542,12 @@ impl Outbound {
     fn free_id(&mut self) -> u16 {
         loop {
             self.next_id = self.next_id.checked_add(1).unwrap_or(1);
-            if !self.scrambled && self.flying.front().is_some_and(|f| f.packet_id == self.next_id) {
+            if !self.scrambled
+                && self
+                    .flying
+                    .front()
+                    .is_some_and(|f| f.packet_id == self.next_id)
+            {
                 self.scrambled = true;
             }
             if !self.scrambled || !self.flying.iter().any(|f| f.packet_id == self.next_id) {

@@ -47,21 +47,58 @@ fn play(version: Version, durable: bool, script: &str) -> String {
         durable,
         reason_strings: false,
     };
-    let link = Link { version, window: 2, max_packet_bytes: 1_000, durable };
+    let link = Link {
+        version,
+        window: 2,
+        max_packet_bytes: 1_000,
+        durable,
+    };
     let (codec, counters) = (Codec::client(version, 1_000), Counters::default());
-    let options = Options { queue_bytes: 400, ..Options::default() };
+    let options = Options {
+        queue_bytes: 400,
+        ..Options::default()
+    };
     let mut inbound = Inbound::new(settings(), 0);
     let mut out = BytesMut::new();
     let mut changes = Vec::new();
-    session.outbound.lock().attach(link, &session.client, &codec, 0, &mut out, &mut changes);
+    session
+        .outbound
+        .lock()
+        .attach(link, &session.client, &codec, 0, &mut out, &mut changes);
     let (mut text, mut seq) = (String::new(), 0);
     let (mut admitting, mut behind) = (false, None);
-    for line in script.lines().map(str::trim).filter(|l| l.starts_with(['>', '='])) {
+    for line in script
+        .lines()
+        .map(str::trim)
+        .filter(|l| l.starts_with(['>', '=']))
+    {
         writeln!(text, "{line}").unwrap();
         let words: Vec<&str> = line.split(' ').collect();
-        let number = || words.iter().find_map(|w| w.strip_prefix('#')).map_or(0, |n| n.parse().unwrap());
-        let qos = || Qos::new(words.iter().find_map(|w| w.strip_prefix('q')).map_or(0, |n| n.parse().unwrap())).unwrap();
-        let ack = || Ack::new(number() as u16, if words.contains(&"failed") { Reason::UNSPECIFIED } else { Reason::SUCCESS });
+        let number = || {
+            words
+                .iter()
+                .find_map(|w| w.strip_prefix('#'))
+                .map_or(0, |n| n.parse().unwrap())
+        };
+        let qos = || {
+            Qos::new(
+                words
+                    .iter()
+                    .find_map(|w| w.strip_prefix('q'))
+                    .map_or(0, |n| n.parse().unwrap()),
+            )
+            .unwrap()
+        };
+        let ack = || {
+            Ack::new(
+                number() as u16,
+                if words.contains(&"failed") {
+                    Reason::UNSPECIFIED
+                } else {
+                    Reason::SUCCESS
+                },
+            )
+        };
         match words[1] {
             "publish" => {
                 let publish = Publish {
@@ -72,17 +109,33 @@ fn play(version: Version, durable: bool, script: &str) -> String {
                     payload: Bytes::from_static(b"x"),
                     ..Publish::default()
                 };
-                if let Err(malformed) = inbound.publish(publish, &mut session.received.lock(), 0, &Open) {
+                if let Err(malformed) =
+                    inbound.publish(publish, &mut session.received.lock(), 0, &Open)
+                {
                     writeln!(text, "closed: {}", malformed.reason).unwrap();
                 }
             }
             "pubrel" => inbound.pubrel(number() as u16, &mut session.received.lock()),
             "puback" => session.outbound.lock().puback(number() as u16),
-            "pubrec" => session.outbound.lock().pubrec(&session.client, &ack(), &codec, &mut out, &mut changes),
-            "pubcomp" => session.outbound.lock().pubcomp(&session.client, number() as u16, &mut changes),
+            "pubrec" => session.outbound.lock().pubrec(
+                &session.client,
+                &ack(),
+                &codec,
+                &mut out,
+                &mut changes,
+            ),
+            "pubcomp" => {
+                session
+                    .outbound
+                    .lock()
+                    .pubcomp(&session.client, number() as u16, &mut changes)
+            }
             "admitted" => inbound.admitted(number()),
             "unavailable" => {
-                let why = Unavailable { code: "disk-full", reason: "full".into() };
+                let why = Unavailable {
+                    code: "disk-full",
+                    reason: "full".into(),
+                };
                 if let Some(d) = inbound.unavailable(&why, &mut session.received.lock()) {
                     writeln!(text, "closed: {}", d.reason).unwrap();
                 }
@@ -98,8 +151,14 @@ fn play(version: Version, durable: bool, script: &str) -> String {
                     expires_ms: None,
                 };
                 seq += 1;
-                let wanted = Wanted { qos: qos(), ..Wanted::default() };
-                session.outbound.lock().offer(&Arc::new(message), wanted, &options, &counters);
+                let wanted = Wanted {
+                    qos: qos(),
+                    ..Wanted::default()
+                };
+                session
+                    .outbound
+                    .lock()
+                    .offer(&Arc::new(message), wanted, &options, &counters);
             }
             "break" => {
                 inbound.forget(&mut session.received.lock());
@@ -107,11 +166,21 @@ fn play(version: Version, durable: bool, script: &str) -> String {
                 let last = inbound.last_number();
                 inbound = Inbound::new(settings(), last);
                 (out, changes) = (BytesMut::new(), Vec::new());
-                session.outbound.lock().attach(link, &session.client, &codec, 0, &mut out, &mut changes);
+                session.outbound.lock().attach(
+                    link,
+                    &session.client,
+                    &codec,
+                    0,
+                    &mut out,
+                    &mut changes,
+                );
             }
             other => panic!("{other}?"),
         }
-        session.outbound.lock().pull(&session.client, 0, &mut out, &mut changes, &counters);
+        session
+            .outbound
+            .lock()
+            .pull(&session.client, 0, &mut out, &mut changes, &counters);
         inbound.outbound_changes(std::mem::take(&mut changes));
         admitting &= !["admitted", "unavailable", "break"].contains(&words[1]);
         if !admitting {
@@ -147,7 +216,10 @@ fn log(items: &[Item], text: &mut String) {
             Item::Presence(_) => {}
         }
     }
-    let published = items.iter().filter(|i| matches!(i, Item::Publish(_))).count();
+    let published = items
+        .iter()
+        .filter(|i| matches!(i, Item::Publish(_)))
+        .count();
     if published > 0 {
         writeln!(text, "! {published} published").unwrap();
     }
@@ -156,9 +228,25 @@ fn log(items: &[Item], text: &mut String) {
 fn wire(version: Version, out: &mut BytesMut, text: &mut String) {
     let mut codec = Codec::client(version, 10_000);
     while let Some(packet) = codec.decode(out).unwrap() {
-        let said = |name: &str, ack: &Ack| format!("< {name} #{}{}", ack.packet_id, if ack.reason.is_failure() { " failed" } else { "" });
+        let said = |name: &str, ack: &Ack| {
+            format!(
+                "< {name} #{}{}",
+                ack.packet_id,
+                if ack.reason.is_failure() {
+                    " failed"
+                } else {
+                    ""
+                }
+            )
+        };
         let line = match &packet {
-            Packet::Publish(p) => format!("< publish {} q{} #{}{}", p.topic, p.qos.number(), p.packet_id, if p.dup { " dup" } else { "" }),
+            Packet::Publish(p) => format!(
+                "< publish {} q{} #{}{}",
+                p.topic,
+                p.qos.number(),
+                p.packet_id,
+                if p.dup { " dup" } else { "" }
+            ),
             Packet::PubAck(a) => said("puback", a),
             Packet::PubRec(a) => said("pubrec", a),
             Packet::PubRel(a) => said("pubrel", a),
@@ -170,7 +258,11 @@ fn wire(version: Version, out: &mut BytesMut, text: &mut String) {
 }
 
 fn check(version: Version, durable: bool, script: &str) {
-    let expected: Vec<&str> = script.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let expected: Vec<&str> = script
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
     let got = play(version, durable, script);
     assert_eq!(got.lines().collect::<Vec<_>>(), expected, "\n{got}");
 }

@@ -18,12 +18,18 @@ fn the_lower_quality_wins() {
         for version in [Version::V311, Version::V5] {
             for subscribed in QOS {
                 let (mut to, _) = Peer::open(node.address, Connect::new(version, "s")).await;
-                assert_eq!(to.subscribe("a/+", subscribed).await, [Reason(subscribed.number())]);
+                assert_eq!(
+                    to.subscribe("a/+", subscribed).await,
+                    [Reason(subscribed.number())]
+                );
                 let mut from = Peer::new(&node, "p").await;
                 for published in QOS {
                     from.put("a/b", "x", published).await;
                     let got = to.message().await;
-                    assert_eq!((got.qos, got.retain, &got.payload[..]), (subscribed.min(published), false, &b"x"[..]));
+                    assert_eq!(
+                        (got.qos, got.retain, &got.payload[..]),
+                        (subscribed.min(published), false, &b"x"[..])
+                    );
                 }
             }
         }
@@ -37,10 +43,14 @@ fn nothing_is_delivered_before_it_is_durable() {
         let mut to = Peer::new(&node, "s").await;
         to.subscribe("a", Qos::AtMostOnce).await;
         let mut from = Peer::new(&node, "p").await;
-        node.disk.stuck.store(true, std::sync::atomic::Ordering::SeqCst);
+        node.disk
+            .stuck
+            .store(true, std::sync::atomic::Ordering::SeqCst);
         from.send("a", b"x", Qos::AtMostOnce).await;
         to.quiet().await;
-        node.disk.stuck.store(false, std::sync::atomic::Ordering::SeqCst);
+        node.disk
+            .stuck
+            .store(false, std::sync::atomic::Ordering::SeqCst);
         to.message().await;
     });
 }
@@ -54,15 +64,29 @@ fn retained_messages_come_at_subscribe() {
             from.retain(topic, topic).await;
         }
         from.retain("r/3", "").await;
-        for handling in [RetainHandling::Send, RetainHandling::SendIfNew, RetainHandling::DoNotSend] {
+        for handling in [
+            RetainHandling::Send,
+            RetainHandling::SendIfNew,
+            RetainHandling::DoNotSend,
+        ] {
             let mut to = Peer::new(&node, "s").await;
-            let options = SubscribeOptions { qos: Qos::AtLeastOnce, retain_handling: handling, ..SubscribeOptions::default() };
+            let options = SubscribeOptions {
+                qos: Qos::AtLeastOnce,
+                retain_handling: handling,
+                ..SubscribeOptions::default()
+            };
             to.subscribe_with("r/#", options, Some(5)).await;
             if handling != RetainHandling::DoNotSend {
                 for topic in ["r/1", "r/2"] {
                     let got = to.message().await;
-                    assert_eq!((&*got.topic, got.retain, got.qos), (topic, true, Qos::AtLeastOnce));
-                    assert_eq!(properties::subscription_ids(&got.properties).collect::<Vec<_>>(), [5]);
+                    assert_eq!(
+                        (&*got.topic, got.retain, got.qos),
+                        (topic, true, Qos::AtLeastOnce)
+                    );
+                    assert_eq!(
+                        properties::subscription_ids(&got.properties).collect::<Vec<_>>(),
+                        [5]
+                    );
                 }
             }
             to.quiet().await;
@@ -79,7 +103,10 @@ fn retained_messages_come_at_subscribe() {
 
 #[test]
 fn many_retained_messages_come_through_a_small_queue() {
-    let node = Node::start(Options { queue_bytes: 4_096, ..Options::default() });
+    let node = Node::start(Options {
+        queue_bytes: 4_096,
+        ..Options::default()
+    });
     node.run(async {
         let mut from = Peer::new(&node, "p").await;
         for i in 0..300 {
@@ -102,7 +129,15 @@ fn the_retain_flag_travels_only_as_published() {
         let mut plain = Peer::new(&node, "plain").await;
         plain.subscribe("r", Qos::AtMostOnce).await;
         let mut kept = Peer::new(&node, "kept").await;
-        kept.subscribe_with("r", SubscribeOptions { retain_as_published: true, ..SubscribeOptions::default() }, None).await;
+        kept.subscribe_with(
+            "r",
+            SubscribeOptions {
+                retain_as_published: true,
+                ..SubscribeOptions::default()
+            },
+            None,
+        )
+        .await;
         let mut from = Peer::new(&node, "p").await;
         from.retain("r", "x").await;
         assert!(!plain.message().await.retain);
@@ -112,7 +147,10 @@ fn the_retain_flag_travels_only_as_published() {
 
 #[test]
 fn retained_messages_beyond_the_limit_are_refused() {
-    let node = Node::start(Options { max_retained: 2, ..Options::default() });
+    let node = Node::start(Options {
+        max_retained: 2,
+        ..Options::default()
+    });
     node.run(async {
         let mut from = Peer::new(&node, "p").await;
         assert_eq!(from.retain("r/1", "x").await, Reason::SUCCESS);
@@ -129,7 +167,15 @@ fn no_local_keeps_a_clients_own_messages_from_it() {
     let node = Node::start(Options::default());
     node.run(async {
         let mut peer = Peer::new(&node, "p").await;
-        peer.subscribe_with("a", SubscribeOptions { no_local: true, ..SubscribeOptions::default() }, None).await;
+        peer.subscribe_with(
+            "a",
+            SubscribeOptions {
+                no_local: true,
+                ..SubscribeOptions::default()
+            },
+            None,
+        )
+        .await;
         peer.put("a", "mine", Qos::AtLeastOnce).await;
         let mut other = Peer::new(&node, "other").await;
         other.put("a", "theirs", Qos::AtLeastOnce).await;
@@ -142,14 +188,29 @@ fn overlapping_subscriptions_bring_one_message_with_all_identifiers() {
     let node = Node::start(Options::default());
     node.run(async {
         let mut to = Peer::new(&node, "s").await;
-        for (filter, qos, id) in [("a/+", Qos::AtMostOnce, 1), ("a/#", Qos::ExactlyOnce, 2), ("#", Qos::AtLeastOnce, 3)] {
-            to.subscribe_with(filter, SubscribeOptions { qos, ..SubscribeOptions::default() }, Some(id)).await;
+        for (filter, qos, id) in [
+            ("a/+", Qos::AtMostOnce, 1),
+            ("a/#", Qos::ExactlyOnce, 2),
+            ("#", Qos::AtLeastOnce, 3),
+        ] {
+            to.subscribe_with(
+                filter,
+                SubscribeOptions {
+                    qos,
+                    ..SubscribeOptions::default()
+                },
+                Some(id),
+            )
+            .await;
         }
         let mut from = Peer::new(&node, "p").await;
         from.put("a/b", "x", Qos::ExactlyOnce).await;
         let got = to.message().await;
         let ids: BTreeSet<_> = properties::subscription_ids(&got.properties).collect();
-        assert_eq!((got.qos, ids), (Qos::ExactlyOnce, BTreeSet::from([1, 2, 3])));
+        assert_eq!(
+            (got.qos, ids),
+            (Qos::ExactlyOnce, BTreeSet::from([1, 2, 3]))
+        );
         to.quiet().await;
     });
 }
@@ -161,8 +222,13 @@ fn unsubscribing_ends_it() {
         let mut to = Peer::new(&node, "s").await;
         to.subscribe("a", Qos::AtMostOnce).await;
         to.client.unsubscribe(&["a", "b"], &mut to.output);
-        let gemelli_mqtt::client::Event::Unsubscribed(ack) = to.event().await else { panic!("no UNSUBACK") };
-        assert_eq!(ack.reasons, [Reason::SUCCESS, Reason::NO_SUBSCRIPTION_EXISTED]);
+        let gemelli_mqtt::client::Event::Unsubscribed(ack) = to.event().await else {
+            panic!("no UNSUBACK")
+        };
+        assert_eq!(
+            ack.reasons,
+            [Reason::SUCCESS, Reason::NO_SUBSCRIPTION_EXISTED]
+        );
         to.put("a", "x", Qos::AtLeastOnce).await;
         to.quiet().await;
     });
@@ -171,16 +237,34 @@ fn unsubscribing_ends_it() {
 
 #[test]
 fn bad_and_forbidden_filters_are_refused_one_by_one() {
-    let node = Node::start(Options { max_subscriptions: 2, ..Options::default() });
+    let node = Node::start(Options {
+        max_subscriptions: 2,
+        ..Options::default()
+    });
     node.run(async {
         let mut to = Peer::new(&node, "s").await;
-        assert_eq!(to.subscribe("a#", Qos::AtMostOnce).await, [Reason::TOPIC_FILTER_INVALID]);
-        assert_eq!(to.subscribe("$share//a", Qos::AtMostOnce).await, [Reason::TOPIC_FILTER_INVALID]);
-        assert_eq!(to.subscribe("forbidden/x", Qos::AtMostOnce).await, [Reason::NOT_AUTHORIZED]);
-        assert_eq!(to.subscribe("$share/g/forbidden", Qos::AtMostOnce).await, [Reason::NOT_AUTHORIZED]);
+        assert_eq!(
+            to.subscribe("a#", Qos::AtMostOnce).await,
+            [Reason::TOPIC_FILTER_INVALID]
+        );
+        assert_eq!(
+            to.subscribe("$share//a", Qos::AtMostOnce).await,
+            [Reason::TOPIC_FILTER_INVALID]
+        );
+        assert_eq!(
+            to.subscribe("forbidden/x", Qos::AtMostOnce).await,
+            [Reason::NOT_AUTHORIZED]
+        );
+        assert_eq!(
+            to.subscribe("$share/g/forbidden", Qos::AtMostOnce).await,
+            [Reason::NOT_AUTHORIZED]
+        );
         assert_eq!(to.subscribe("a", Qos::AtMostOnce).await, [Reason::SUCCESS]);
         assert_eq!(to.subscribe("b", Qos::AtMostOnce).await, [Reason::SUCCESS]);
-        assert_eq!(to.subscribe("c", Qos::AtMostOnce).await, [Reason::QUOTA_EXCEEDED]);
+        assert_eq!(
+            to.subscribe("c", Qos::AtMostOnce).await,
+            [Reason::QUOTA_EXCEEDED]
+        );
         assert_eq!(to.subscribe("b", Qos::AtMostOnce).await, [Reason::SUCCESS]);
     });
 }
@@ -243,14 +327,25 @@ fn expired_messages_are_not_delivered() {
         drop(to);
         let mut from = Peer::new(&node, "p").await;
         for (expiry_s, payload) in [(Some(1), "short"), (Some(100), "long"), (None, "for ever")] {
-            let message = Outgoing { topic: "a", qos: Qos::AtLeastOnce, expiry_s, ..Outgoing::new(payload.as_bytes()) };
+            let message = Outgoing {
+                topic: "a",
+                qos: Qos::AtLeastOnce,
+                expiry_s,
+                ..Outgoing::new(payload.as_bytes())
+            };
             from.publish(message).await;
         }
-        node.disk.ahead_ms.store(50_000, std::sync::atomic::Ordering::SeqCst);
+        node.disk
+            .ahead_ms
+            .store(50_000, std::sync::atomic::Ordering::SeqCst);
         let (mut to, _) = Peer::open(node.address, durable("s")).await;
         let got = to.message().await;
         assert_eq!(&got.payload[..], b"long");
-        assert!((45..=51).contains(&got.expiry_s.unwrap()), "{:?}", got.expiry_s);
+        assert!(
+            (45..=51).contains(&got.expiry_s.unwrap()),
+            "{:?}",
+            got.expiry_s
+        );
         assert_eq!(&to.message().await.payload[..], b"for ever");
     });
     assert_eq!(node.metrics().dropped_expired, 1);
@@ -260,7 +355,14 @@ fn expired_messages_are_not_delivered() {
 fn packets_larger_than_the_client_takes_are_left_out() {
     let node = Node::start(Options::default());
     node.run(async {
-        let (mut to, _) = Peer::open(node.address, Connect { max_packet_bytes: Some(100), ..Connect::new(Version::V5, "s") }).await;
+        let (mut to, _) = Peer::open(
+            node.address,
+            Connect {
+                max_packet_bytes: Some(100),
+                ..Connect::new(Version::V5, "s")
+            },
+        )
+        .await;
         to.subscribe("a", Qos::AtLeastOnce).await;
         let mut from = Peer::new(&node, "p").await;
         from.put("a", &"x".repeat(200), Qos::AtLeastOnce).await;
@@ -272,7 +374,10 @@ fn packets_larger_than_the_client_takes_are_left_out() {
 
 #[test]
 fn the_server_tells_about_itself() {
-    let node = Node::start(Options { sys_interval_s: 1, ..Options::default() });
+    let node = Node::start(Options {
+        sys_interval_s: 1,
+        ..Options::default()
+    });
     node.run(async {
         let mut to = Peer::new(&node, "s").await;
         to.subscribe("$SYS/broker/version", Qos::AtLeastOnce).await;
@@ -280,7 +385,11 @@ fn the_server_tells_about_itself() {
         assert!(at_once.retain && at_once.payload.starts_with(b"gemelli"));
         assert!(!to.message().await.retain);
         to.subscribe("#", Qos::AtMostOnce).await;
-        assert_eq!(to.put("$SYS/broker/version", "forged", Qos::AtLeastOnce).await, Reason::NOT_AUTHORIZED);
+        assert_eq!(
+            to.put("$SYS/broker/version", "forged", Qos::AtLeastOnce)
+                .await,
+            Reason::NOT_AUTHORIZED
+        );
     });
 }
 
@@ -307,17 +416,26 @@ async fn flood(node: &Node, connect: Connect, count: usize) -> usize {
 
 #[test]
 fn a_slow_clean_session_loses_the_newest_and_it_is_counted() {
-    let node = Node::start(Options { queue_bytes: 100_000, ..Options::default() });
+    let node = Node::start(Options {
+        queue_bytes: 100_000,
+        ..Options::default()
+    });
     let count = 2_000;
     let got = node.run(flood(&node, Connect::new(Version::V5, "s"), count));
     let lost = node.metrics().dropped_slow as usize;
     assert!(lost > 0 && got < count, "the flood was too small: {got}");
-    assert!((count..=count + 1).contains(&(got + lost)), "{got} + {lost}");
+    assert!(
+        (count..=count + 1).contains(&(got + lost)),
+        "{got} + {lost}"
+    );
 }
 
 #[test]
 fn a_slow_durable_session_reads_the_log_and_loses_nothing() {
-    let node = Node::start(Options { queue_bytes: 100_000, ..Options::default() });
+    let node = Node::start(Options {
+        queue_bytes: 100_000,
+        ..Options::default()
+    });
     let count = 2_000;
     let got = node.run(flood(&node, durable("s"), count));
     assert_eq!((got, node.metrics().dropped_slow), (count, 0));
@@ -326,7 +444,11 @@ fn a_slow_durable_session_reads_the_log_and_loses_nothing() {
 
 #[test]
 fn a_slow_session_is_disconnected_where_gaps_are_not_wanted() {
-    let node = Node::start(Options { queue_bytes: 100_000, disconnect_slow: true, ..Options::default() });
+    let node = Node::start(Options {
+        queue_bytes: 100_000,
+        disconnect_slow: true,
+        ..Options::default()
+    });
     node.run(async {
         let mut to = Peer::new(&node, "s").await;
         to.subscribe("f", Qos::AtLeastOnce).await;
@@ -336,7 +458,10 @@ fn a_slow_session_is_disconnected_where_gaps_are_not_wanted() {
             from.put("f", &payload, Qos::AtLeastOnce).await;
         }
         // What was sent is still read; then the end, told if the socket took it.
-        assert!(matches!(to.end().await, Some(Reason::QUOTA_EXCEEDED) | None));
+        assert!(matches!(
+            to.end().await,
+            Some(Reason::QUOTA_EXCEEDED) | None
+        ));
     });
     assert!(node.metrics().dropped_slow > 0);
 }

@@ -37,8 +37,18 @@ fn sessions_and_subscriptions_survive() {
         }
         assert_eq!(&got.payload[..], b"3");
         to.quiet().await;
-        assert!(Peer::open(node.address, durable("nothing")).await.1.session_present);
-        assert!(!Peer::open(node.address, durable("p")).await.1.session_present);
+        assert!(
+            Peer::open(node.address, durable("nothing"))
+                .await
+                .1
+                .session_present
+        );
+        assert!(
+            !Peer::open(node.address, durable("p"))
+                .await
+                .1
+                .session_present
+        );
     });
 }
 
@@ -84,7 +94,12 @@ fn retained_messages_survive() {
 #[test]
 fn a_qos_2_message_is_published_once_across_a_crash() {
     let mut node = Node::start(Options::default());
-    let message = Outgoing { topic: "a", qos: Qos::ExactlyOnce, packet_id: 9, ..Outgoing::new(b"x") };
+    let message = Outgoing {
+        topic: "a",
+        qos: Qos::ExactlyOnce,
+        packet_id: 9,
+        ..Outgoing::new(b"x")
+    };
     node.run(async {
         let (mut peer, _) = Peer::open(node.address, durable("p")).await;
         let mut out = BytesMut::new();
@@ -98,12 +113,17 @@ fn a_qos_2_message_is_published_once_across_a_crash() {
         let (mut peer, ack) = Peer::open(node.address, durable("p")).await;
         assert!(ack.session_present);
         let mut out = BytesMut::new();
-        Outgoing { dup: true, ..message }.encode(Version::V5, &mut out);
+        Outgoing {
+            dup: true,
+            ..message
+        }
+        .encode(Version::V5, &mut out);
         peer.raw(&out).await;
         peer.mute().await;
         assert_eq!(node.logged("a"), 1);
         let mut out = BytesMut::new();
-        Codec::client(Version::V5, 1_000).encode(&Packet::PubRel(Ack::new(9, Reason::SUCCESS)), &mut out);
+        Codec::client(Version::V5, 1_000)
+            .encode(&Packet::PubRel(Ack::new(9, Reason::SUCCESS)), &mut out);
         peer.raw(&out).await;
         peer.mute().await;
     });
@@ -115,13 +135,22 @@ fn a_qos_2_message_is_published_once_across_a_crash() {
         peer.raw(&out).await;
         peer.mute().await;
     });
-    assert_eq!(node.logged("a"), 2, "the id was released: this is another message");
+    assert_eq!(
+        node.logged("a"),
+        2,
+        "the id was released: this is another message"
+    );
 }
 
 #[test]
 fn an_unacknowledged_qos_2_message_is_taken_after_the_crash() {
     let mut node = Node::start(Options::default());
-    let message = Outgoing { topic: "a", qos: Qos::ExactlyOnce, packet_id: 9, ..Outgoing::new(b"x") };
+    let message = Outgoing {
+        topic: "a",
+        qos: Qos::ExactlyOnce,
+        packet_id: 9,
+        ..Outgoing::new(b"x")
+    };
     node.run(async {
         let (mut peer, _) = Peer::open(node.address, durable("p")).await;
         peer.put("b", "x", Qos::AtLeastOnce).await;
@@ -135,7 +164,11 @@ fn an_unacknowledged_qos_2_message_is_taken_after_the_crash() {
     node.run(async {
         let (mut peer, _) = Peer::open(node.address, durable("p")).await;
         let mut out = BytesMut::new();
-        Outgoing { dup: true, ..message }.encode(Version::V5, &mut out);
+        Outgoing {
+            dup: true,
+            ..message
+        }
+        .encode(Version::V5, &mut out);
         peer.raw(&out).await;
         peer.quiet().await;
     });
@@ -153,12 +186,24 @@ fn a_qos_2_delivery_keeps_its_packet_id_across_a_crash() {
         from.put("a", "1", Qos::ExactlyOnce).await;
         from.put("a", "2", Qos::ExactlyOnce).await;
         let packets = to.mute().await;
-        let ids: Vec<_> = packets.iter().map(|p| if let Packet::Publish(p) = p { p.packet_id } else { panic!("{p:?}") }).collect();
+        let ids: Vec<_> = packets
+            .iter()
+            .map(|p| {
+                if let Packet::Publish(p) = p {
+                    p.packet_id
+                } else {
+                    panic!("{p:?}")
+                }
+            })
+            .collect();
         // The first is received, the second is not.
         let mut out = BytesMut::new();
         codec.encode(&Packet::PubRec(Ack::new(ids[0], Reason::SUCCESS)), &mut out);
         to.raw(&out).await;
-        assert_eq!(to.mute().await, [Packet::PubRel(Ack::new(ids[0], Reason::SUCCESS))]);
+        assert_eq!(
+            to.mute().await,
+            [Packet::PubRel(Ack::new(ids[0], Reason::SUCCESS))]
+        );
         ids
     });
     assert_eq!(first.len(), 2);
@@ -168,14 +213,33 @@ fn a_qos_2_delivery_keeps_its_packet_id_across_a_crash() {
         to.client.connect(&mut to.output);
         to.flush().await;
         let packets = to.mute().await;
-        let [Packet::ConnAck(ack), Packet::PubRel(rel), Packet::Publish(publish)] = &packets[..] else { panic!("{packets:?}") };
+        let [
+            Packet::ConnAck(ack),
+            Packet::PubRel(rel),
+            Packet::Publish(publish),
+        ] = &packets[..]
+        else {
+            panic!("{packets:?}")
+        };
         assert!(ack.session_present);
         assert_eq!(rel.packet_id, first[0]);
-        assert_eq!((publish.packet_id, publish.dup, &publish.payload[..]), (first[1], true, &b"2"[..]));
+        assert_eq!(
+            (publish.packet_id, publish.dup, &publish.payload[..]),
+            (first[1], true, &b"2"[..])
+        );
         let mut out = BytesMut::new();
-        codec.encode(&Packet::PubComp(Ack::new(first[0], Reason::SUCCESS)), &mut out);
-        codec.encode(&Packet::PubRec(Ack::new(first[1], Reason::SUCCESS)), &mut out);
-        codec.encode(&Packet::PubComp(Ack::new(first[1], Reason::SUCCESS)), &mut out);
+        codec.encode(
+            &Packet::PubComp(Ack::new(first[0], Reason::SUCCESS)),
+            &mut out,
+        );
+        codec.encode(
+            &Packet::PubRec(Ack::new(first[1], Reason::SUCCESS)),
+            &mut out,
+        );
+        codec.encode(
+            &Packet::PubComp(Ack::new(first[1], Reason::SUCCESS)),
+            &mut out,
+        );
         to.raw(&out).await;
         to.mute().await;
     });
@@ -197,7 +261,11 @@ fn a_will_becomes_due_after_a_crash_unless_the_client_returns() {
         expiry_s: None,
         properties: Default::default(),
     };
-    let connect = |name: &str| Connect { will: Some(Box::new(will.clone())), keep_alive_s: 20, ..durable(name) };
+    let connect = |name: &str| Connect {
+        will: Some(Box::new(will.clone())),
+        keep_alive_s: 20,
+        ..durable(name)
+    };
     let mut node = Node::start(Options::default());
     node.run(async {
         let (mut a, _) = Peer::open(node.address, connect("stays away")).await;
@@ -225,7 +293,11 @@ fn a_will_becomes_due_after_a_crash_unless_the_client_returns() {
         node.disk.ahead_ms.store(200_000, Ordering::SeqCst);
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     });
-    assert_eq!(node.logged("w"), 2, "one more: of the client that was connected at the second crash");
+    assert_eq!(
+        node.logged("w"),
+        2,
+        "one more: of the client that was connected at the second crash"
+    );
 }
 
 #[test]
@@ -242,8 +314,14 @@ fn a_snapshot_and_the_tail_are_as_good_as_the_whole_log() {
     assert!(node.broker.take_dirty().is_empty());
     let other = Node::start(Options::default());
     for entry in entries {
-        other.broker.load(&entry.key, &entry.state.unwrap()).unwrap();
+        other
+            .broker
+            .load(&entry.key, &entry.state.unwrap())
+            .unwrap();
     }
     assert_eq!(other.broker.retained("r").as_deref(), Some(&b"x"[..]));
-    assert!(other.broker.fold(0, &[99, 1]).is_err(), "a newer format is an error");
+    assert!(
+        other.broker.fold(0, &[99, 1]).is_err(),
+        "a newer format is an error"
+    );
 }

@@ -63,7 +63,10 @@ pub struct Memory {
 impl Host for Memory {
     async fn admit(&self, items: Vec<Item>) -> Result<u64, Unavailable> {
         if self.disk.full.load(Ordering::SeqCst) {
-            return Err(Unavailable { code: "disk-full", reason: "the disk is full: free some space".into() });
+            return Err(Unavailable {
+                code: "disk-full",
+                reason: "the disk is full: free some space".into(),
+            });
         }
         let mut waiting = self.waiting.lock();
         waiting.0 += items.len() as u64;
@@ -77,7 +80,10 @@ impl Host for Memory {
 
     async fn scan(&self, from: Seq, limit: usize, wanted: Wanted<'_>) -> Scanned {
         let end = *self.released_seq.lock();
-        let mut out = Scanned { next: from, ..Scanned::default() };
+        let mut out = Scanned {
+            next: from,
+            ..Scanned::default()
+        };
         for seq in from..end {
             if out.found.len() >= limit {
                 break;
@@ -86,7 +92,10 @@ impl Host for Memory {
             if let Some(Logged::Message(message)) = self.disk.log.lock().get(seq as usize)
                 && wanted(&message.topic)
             {
-                out.found.push(Delivery { seq, message: message.clone() });
+                out.found.push(Delivery {
+                    seq,
+                    message: message.clone(),
+                });
             }
         }
         out
@@ -94,9 +103,16 @@ impl Host for Memory {
 
     fn authenticate(&self, who: &Credentials) -> Result<Principal, Refused> {
         if who.username.as_deref() == Some("stranger") {
-            return Err(Refused { reason: Reason::BAD_USER_NAME_OR_PASSWORD, text: "unknown user: run auth add".into() });
+            return Err(Refused {
+                reason: Reason::BAD_USER_NAME_OR_PASSWORD,
+                text: "unknown user: run auth add".into(),
+            });
         }
-        let name = if who.certificate.is_some() { "certified".into() } else { who.client.clone() };
+        let name = if who.certificate.is_some() {
+            "certified".into()
+        } else {
+            who.client.clone()
+        };
         Ok(Principal { name })
     }
 
@@ -109,7 +125,10 @@ impl Host for Memory {
     }
 
     fn now_ms(&self) -> i64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_millis() as i64;
         now + self.disk.ahead_ms.load(Ordering::SeqCst)
     }
 }
@@ -124,15 +143,32 @@ pub struct Node {
 
 impl Node {
     pub fn start(options: Options) -> Self {
-        Self::on(Arc::default(), options, Listen { websocket: false, tls: None, max_connections: 10_000 })
+        Self::on(
+            Arc::default(),
+            options,
+            Listen {
+                websocket: false,
+                tls: None,
+                max_connections: 10_000,
+            },
+        )
     }
 
     /// Starts from what the disk holds.
     pub fn on(disk: Arc<Disk>, options: Options, listen: Listen) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let (released, _) = watch::channel(0);
         let next = disk.log.lock().len() as Seq;
-        let memory = Memory { disk: disk.clone(), waiting: Mutex::default(), released, released_seq: Mutex::new(next) };
+        let memory = Memory {
+            disk: disk.clone(),
+            waiting: Mutex::default(),
+            released,
+            released_seq: Mutex::new(next),
+        };
         let host = Arc::new(memory);
         let broker = Broker::new(host.clone(), options);
         for (seq, logged) in disk.log.lock().iter().enumerate() {
@@ -158,20 +194,33 @@ impl Node {
                 commit(&host, &committing);
             }
         });
-        Self { disk, broker, address: bound.recv().unwrap(), runtime: Some(runtime), stop: Some(stop) }
+        Self {
+            disk,
+            broker,
+            address: bound.recv().unwrap(),
+            runtime: Some(runtime),
+            stop: Some(stop),
+        }
     }
 
     /// Ends it as SIGKILL would: nothing more is written.
     pub fn crash(mut self) -> Arc<Disk> {
         self.disk.stuck.store(true, Ordering::SeqCst);
-        self.runtime.take().unwrap().shutdown_timeout(Duration::from_secs(5));
+        self.runtime
+            .take()
+            .unwrap()
+            .shutdown_timeout(Duration::from_secs(5));
         self.disk.stuck.store(false, Ordering::SeqCst);
         self.disk.clone()
     }
 
     /// Crashes and starts again.
     pub fn restart(self, options: Options) -> Self {
-        let listen = Listen { websocket: false, tls: None, max_connections: 10_000 };
+        let listen = Listen {
+            websocket: false,
+            tls: None,
+            max_connections: 10_000,
+        };
         Self::on(self.crash(), options, listen)
     }
 
@@ -196,12 +245,21 @@ impl Node {
     /// Messages in the log on this topic.
     pub fn logged(&self, topic: &str) -> usize {
         let log = self.disk.log.lock();
-        log.iter().filter(|l| matches!(l, Logged::Message(m) if *m.topic == *topic)).count()
+        log.iter()
+            .filter(|l| matches!(l, Logged::Message(m) if *m.topic == *topic))
+            .count()
     }
 
     pub fn run<T>(&self, what: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { tokio::time::timeout(PATIENCE * 3, what).await.expect("the test hangs") })
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            tokio::time::timeout(PATIENCE * 3, what)
+                .await
+                .expect("the test hangs")
+        })
     }
 }
 
@@ -247,14 +305,21 @@ fn commit(host: &Memory, broker: &Broker<Memory>) {
                 }));
             }
             Item::Session(record) => log.push(Logged::Session(record)),
-            Item::Presence(p) => host.disk.presences.lock().push((p.client.to_string(), p.connected)),
+            Item::Presence(p) => host
+                .disk
+                .presences
+                .lock()
+                .push((p.client.to_string(), p.connected)),
         }
     }
     let mut deliveries = Vec::new();
     for (seq, logged) in log.iter().enumerate().skip(first) {
         match logged {
             Logged::Session(record) => broker.fold(seq as Seq, record).unwrap(),
-            Logged::Message(message) => deliveries.push(Delivery { seq: seq as Seq, message: message.clone() }),
+            Logged::Message(message) => deliveries.push(Delivery {
+                seq: seq as Seq,
+                message: message.clone(),
+            }),
         }
     }
     let next = log.len() as Seq;
@@ -278,11 +343,20 @@ pub struct Peer {
 
 impl Peer {
     pub async fn dial(address: SocketAddr, connect: Connect) -> Self {
-        Self::over(Box::new(TcpStream::connect(address).await.unwrap()), connect)
+        Self::over(
+            Box::new(TcpStream::connect(address).await.unwrap()),
+            connect,
+        )
     }
 
     pub fn over(wire: Box<dyn Wire>, connect: Connect) -> Self {
-        Self { client: Client::new(connect), wire, input: BytesMut::new(), output: BytesMut::new(), events: VecDeque::new() }
+        Self {
+            client: Client::new(connect),
+            wire,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            events: VecDeque::new(),
+        }
     }
 
     /// Connects; panics unless accepted.
@@ -295,7 +369,9 @@ impl Peer {
 
     /// A clean MQTT 5 client.
     pub async fn new(node: &Node, client: &str) -> Self {
-        Self::open(node.address, Connect::new(Version::V5, client.to_owned())).await.0
+        Self::open(node.address, Connect::new(Version::V5, client.to_owned()))
+            .await
+            .0
     }
 
     /// Comes back over a new connection, with what the session has under way.
@@ -329,7 +405,11 @@ impl Peer {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            while let Some(event) = self.client.receive(&mut self.input, &mut self.output).unwrap() {
+            while let Some(event) = self
+                .client
+                .receive(&mut self.input, &mut self.output)
+                .unwrap()
+            {
                 self.events.push_back(event);
             }
             if !self.events.is_empty() {
@@ -344,7 +424,10 @@ impl Peer {
     }
 
     pub async fn event(&mut self) -> Event {
-        tokio::time::timeout(PATIENCE, self.next()).await.expect("no event in time").expect("the connection ended")
+        tokio::time::timeout(PATIENCE, self.next())
+            .await
+            .expect("no event in time")
+            .expect("the connection ended")
     }
 
     pub async fn quiet(&mut self) {
@@ -373,16 +456,32 @@ impl Peer {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, wait).await.expect("the connection stays open");
+        tokio::time::timeout(PATIENCE, wait)
+            .await
+            .expect("the connection stays open");
         reason
     }
 
     pub async fn subscribe(&mut self, filter: &str, qos: Qos) -> Vec<Reason> {
-        self.subscribe_with(filter, SubscribeOptions { qos, ..SubscribeOptions::default() }, None).await
+        self.subscribe_with(
+            filter,
+            SubscribeOptions {
+                qos,
+                ..SubscribeOptions::default()
+            },
+            None,
+        )
+        .await
     }
 
-    pub async fn subscribe_with(&mut self, filter: &str, options: SubscribeOptions, id: Option<u32>) -> Vec<Reason> {
-        self.client.subscribe(&[(filter, options)], id, &mut self.output);
+    pub async fn subscribe_with(
+        &mut self,
+        filter: &str,
+        options: SubscribeOptions,
+        id: Option<u32>,
+    ) -> Vec<Reason> {
+        self.client
+            .subscribe(&[(filter, options)], id, &mut self.output);
         let mut kept = VecDeque::new();
         let reasons = loop {
             match self.event().await {
@@ -396,7 +495,17 @@ impl Peer {
 
     /// Sends without waiting.
     pub async fn send(&mut self, topic: &str, payload: &[u8], qos: Qos) -> u16 {
-        let id = self.client.publish(Outgoing { topic, qos, ..Outgoing::new(payload) }, &mut self.output).unwrap();
+        let id = self
+            .client
+            .publish(
+                Outgoing {
+                    topic,
+                    qos,
+                    ..Outgoing::new(payload)
+                },
+                &mut self.output,
+            )
+            .unwrap();
         self.flush().await;
         id
     }
@@ -411,7 +520,9 @@ impl Peer {
         let mut kept = VecDeque::new();
         let reason = loop {
             match self.event().await {
-                Event::Published { packet_id, reason, .. } if packet_id == id => break reason,
+                Event::Published {
+                    packet_id, reason, ..
+                } if packet_id == id => break reason,
                 other => kept.push_back(other),
             }
         };
@@ -420,11 +531,22 @@ impl Peer {
     }
 
     pub async fn put(&mut self, topic: &str, payload: &str, qos: Qos) -> Reason {
-        self.publish(Outgoing { topic, qos, ..Outgoing::new(payload.as_bytes()) }).await
+        self.publish(Outgoing {
+            topic,
+            qos,
+            ..Outgoing::new(payload.as_bytes())
+        })
+        .await
     }
 
     pub async fn retain(&mut self, topic: &str, payload: &str) -> Reason {
-        self.publish(Outgoing { topic, qos: Qos::AtLeastOnce, retain: true, ..Outgoing::new(payload.as_bytes()) }).await
+        self.publish(Outgoing {
+            topic,
+            qos: Qos::AtLeastOnce,
+            retain: true,
+            ..Outgoing::new(payload.as_bytes())
+        })
+        .await
     }
 
     /// Takes packets as they come, without answering, until it is quiet.
@@ -454,5 +576,9 @@ pub async fn vanish(peer: Peer) {
 }
 
 pub fn durable(client: &str) -> Connect {
-    Connect { clean_start: false, session_expiry_s: Some(3_600), ..Connect::new(Version::V5, client.to_owned()) }
+    Connect {
+        clean_start: false,
+        session_expiry_s: Some(3_600),
+        ..Connect::new(Version::V5, client.to_owned())
+    }
 }

@@ -35,8 +35,19 @@ fn mqtt_3_1_is_served_too() {
     let node = Node::start(Options::default());
     node.run(async {
         let mut peer = Peer::dial(node.address, Connect::new(Version::V311, "old")).await;
-        peer.raw(&[&[0x10, 17, 0, 6][..], b"MQIsdp", &[3, 2, 0, 0, 0, 3], b"old"].concat()).await;
-        assert!(matches!(peer.event().await, Event::Connected(ack) if ack.reason == Reason::SUCCESS));
+        peer.raw(
+            &[
+                &[0x10, 17, 0, 6][..],
+                b"MQIsdp",
+                &[3, 2, 0, 0, 0, 3],
+                b"old",
+            ]
+            .concat(),
+        )
+        .await;
+        assert!(
+            matches!(peer.event().await, Event::Connected(ack) if ack.reason == Reason::SUCCESS)
+        );
         assert_eq!(peer.put("a", "x", Qos::ExactlyOnce).await, Reason::SUCCESS);
     });
 }
@@ -52,7 +63,13 @@ fn no_acknowledgement_leaves_before_its_message_is_durable() {
         peer.quiet().await;
         node.disk.stuck.store(false, Ordering::SeqCst);
         for _ in 0..2 {
-            assert!(matches!(peer.event().await, Event::Published { reason: Reason::SUCCESS, .. }));
+            assert!(matches!(
+                peer.event().await,
+                Event::Published {
+                    reason: Reason::SUCCESS,
+                    ..
+                }
+            ));
         }
     });
 }
@@ -64,9 +81,29 @@ fn acknowledgements_come_in_the_order_of_the_messages() {
         let mut peer = Peer::new(&node, "p").await;
         let mut sent = Vec::new();
         for i in 0..500 {
-            let qos = if i % 7 == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce };
-            let topic = if i % 5 == 0 { "refused/x" } else if i % 11 == 0 { "forbidden" } else { "a" };
-            let id = peer.client.publish(Outgoing { topic, qos, ..Outgoing::new(b"x") }, &mut peer.output).unwrap();
+            let qos = if i % 7 == 0 {
+                Qos::AtMostOnce
+            } else {
+                Qos::AtLeastOnce
+            };
+            let topic = if i % 5 == 0 {
+                "refused/x"
+            } else if i % 11 == 0 {
+                "forbidden"
+            } else {
+                "a"
+            };
+            let id = peer
+                .client
+                .publish(
+                    Outgoing {
+                        topic,
+                        qos,
+                        ..Outgoing::new(b"x")
+                    },
+                    &mut peer.output,
+                )
+                .unwrap();
             if qos != Qos::AtMostOnce {
                 let expected = match topic {
                     "refused/x" => Reason::TOPIC_NAME_INVALID,
@@ -78,9 +115,20 @@ fn acknowledgements_come_in_the_order_of_the_messages() {
         }
         peer.flush().await;
         for expected in sent {
-            let Event::Published { packet_id, reason, text } = peer.event().await else { panic!("not an acknowledgement") };
+            let Event::Published {
+                packet_id,
+                reason,
+                text,
+            } = peer.event().await
+            else {
+                panic!("not an acknowledgement")
+            };
             assert_eq!((packet_id, reason), expected);
-            assert_eq!(text.is_some(), reason.is_failure(), "a refusal names its remedy");
+            assert_eq!(
+                text.is_some(),
+                reason.is_failure(),
+                "a refusal names its remedy"
+            );
         }
     });
 }
@@ -91,11 +139,24 @@ fn older_clients_survive_a_refusal() {
     node.run(async {
         let (mut peer, _) = Peer::open(node.address, Connect::new(Version::V311, "p")).await;
         for topic in ["refused/x", "forbidden/x", "a"] {
-            assert_eq!(peer.put(topic, "x", Qos::AtLeastOnce).await, Reason::SUCCESS);
-            assert_eq!(peer.put(topic, "x", Qos::ExactlyOnce).await, Reason::SUCCESS);
+            assert_eq!(
+                peer.put(topic, "x", Qos::AtLeastOnce).await,
+                Reason::SUCCESS
+            );
+            assert_eq!(
+                peer.put(topic, "x", Qos::ExactlyOnce).await,
+                Reason::SUCCESS
+            );
         }
     });
-    assert_eq!((node.logged("a"), node.logged("forbidden/x"), node.metrics().refused), (2, 0, 4));
+    assert_eq!(
+        (
+            node.logged("a"),
+            node.logged("forbidden/x"),
+            node.metrics().refused
+        ),
+        (2, 0, 4)
+    );
 }
 
 #[test]
@@ -103,11 +164,22 @@ fn a_refused_qos_2_message_frees_its_packet_id() {
     let node = Node::start(Options::default());
     node.run(async {
         let (mut peer, _) = Peer::open(node.address, durable("p")).await;
-        let message = |topic| Outgoing { topic, qos: Qos::ExactlyOnce, ..Outgoing::new(b"x") };
-        assert_eq!(peer.publish(message("refused/x")).await, Reason::TOPIC_NAME_INVALID);
+        let message = |topic| Outgoing {
+            topic,
+            qos: Qos::ExactlyOnce,
+            ..Outgoing::new(b"x")
+        };
+        assert_eq!(
+            peer.publish(message("refused/x")).await,
+            Reason::TOPIC_NAME_INVALID
+        );
         // The same packet id again, as a client may: a new message.
         let mut out = BytesMut::new();
-        Outgoing { packet_id: 1, ..message("a") }.encode(Version::V5, &mut out);
+        Outgoing {
+            packet_id: 1,
+            ..message("a")
+        }
+        .encode(Version::V5, &mut out);
         peer.raw(&out).await;
         peer.quiet().await;
     });
@@ -119,27 +191,48 @@ fn a_qos_2_message_sent_twice_is_published_once() {
     let node = Node::start(Options::default());
     node.run(async {
         for version in [Version::V311, Version::V5] {
-            let connect = Connect { clean_start: false, ..durable("p") };
+            let connect = Connect {
+                clean_start: false,
+                ..durable("p")
+            };
             let (mut peer, _) = Peer::open(node.address, Connect { version, ..connect }).await;
-            let message = Outgoing { topic: "a", qos: Qos::ExactlyOnce, packet_id: 7, ..Outgoing::new(b"x") };
+            let message = Outgoing {
+                topic: "a",
+                qos: Qos::ExactlyOnce,
+                packet_id: 7,
+                ..Outgoing::new(b"x")
+            };
             let mut out = BytesMut::new();
             message.encode(version, &mut out);
-            Outgoing { dup: true, ..message }.encode(version, &mut out);
+            Outgoing {
+                dup: true,
+                ..message
+            }
+            .encode(version, &mut out);
             peer.raw(&out).await;
             peer.mute().await;
             // Also over a new connection, until it is released.
             let session = peer.again(node.address).await;
             assert!(session.session_present);
             let mut out = BytesMut::new();
-            Outgoing { dup: true, ..message }.encode(version, &mut out);
-            Codec::client(version, 1_000).encode(&Packet::PubRel(Ack::new(7, Reason::SUCCESS)), &mut out);
+            Outgoing {
+                dup: true,
+                ..message
+            }
+            .encode(version, &mut out);
+            Codec::client(version, 1_000)
+                .encode(&Packet::PubRel(Ack::new(7, Reason::SUCCESS)), &mut out);
             message.encode(version, &mut out);
             peer.raw(&out).await;
             peer.mute().await;
             vanish(peer).await;
         }
     });
-    assert_eq!(node.logged("a"), 3, "one, its successor with the same id, and again in the other version's session");
+    assert_eq!(
+        node.logged("a"),
+        3,
+        "one, its successor with the same id, and again in the other version's session"
+    );
     assert!(node.metrics().duplicates >= 4);
 }
 
@@ -152,7 +245,9 @@ fn a_full_disk_is_a_negative_acknowledgement() {
         node.disk.full.store(true, Ordering::SeqCst);
         for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
             peer.send("a", b"x", qos).await;
-            let Event::Published { reason, text, .. } = peer.event().await else { panic!("no acknowledgement") };
+            let Event::Published { reason, text, .. } = peer.event().await else {
+                panic!("no acknowledgement")
+            };
             assert_eq!(reason, Reason::QUOTA_EXCEEDED);
             assert!(text.unwrap().contains("free some space"));
         }
@@ -167,14 +262,23 @@ fn a_full_disk_is_a_negative_acknowledgement() {
 
 #[test]
 fn more_in_flight_than_the_receive_maximum_ends_the_connection() {
-    let node = Node::start(Options { receive_maximum: 4, ..Options::default() });
+    let node = Node::start(Options {
+        receive_maximum: 4,
+        ..Options::default()
+    });
     node.run(async {
         let (mut peer, ack) = Peer::open(node.address, Connect::new(Version::V5, "p")).await;
         assert_eq!(ack.receive_maximum, 4);
         node.disk.stuck.store(true, Ordering::SeqCst);
         let mut out = BytesMut::new();
         for packet_id in 1..=5 {
-            Outgoing { topic: "a", qos: Qos::AtLeastOnce, packet_id, ..Outgoing::new(b"x") }.encode(Version::V5, &mut out);
+            Outgoing {
+                topic: "a",
+                qos: Qos::AtLeastOnce,
+                packet_id,
+                ..Outgoing::new(b"x")
+            }
+            .encode(Version::V5, &mut out);
         }
         peer.raw(&out).await;
         assert_eq!(peer.end().await, Some(Reason::RECEIVE_MAXIMUM_EXCEEDED));
@@ -192,17 +296,40 @@ fn more_in_flight_than_the_receive_maximum_ends_the_connection() {
 
 #[test]
 fn topic_aliases_stand_for_topics() {
-    let node = Node::start(Options { topic_aliases: 2, ..Options::default() });
+    let node = Node::start(Options {
+        topic_aliases: 2,
+        ..Options::default()
+    });
     node.run(async {
         let mut peer = Peer::new(&node, "p").await;
-        for (alias, topic) in [(1, "a/1"), (2, "a/2"), (1, ""), (2, ""), (1, "a/3"), (1, "")] {
-            let message = Outgoing { topic, topic_alias: Some(alias), qos: Qos::AtLeastOnce, ..Outgoing::new(b"x") };
+        for (alias, topic) in [
+            (1, "a/1"),
+            (2, "a/2"),
+            (1, ""),
+            (2, ""),
+            (1, "a/3"),
+            (1, ""),
+        ] {
+            let message = Outgoing {
+                topic,
+                topic_alias: Some(alias),
+                qos: Qos::AtLeastOnce,
+                ..Outgoing::new(b"x")
+            };
             assert_eq!(peer.publish(message).await, Reason::SUCCESS);
         }
         assert_eq!(["a/1", "a/2", "a/3"].map(|t| node.logged(t)), [2, 2, 2]);
-        for (alias, topic, reason) in [(3, "a", Reason::TOPIC_ALIAS_INVALID), (0, "a", Reason::TOPIC_ALIAS_INVALID), (1, "", Reason::PROTOCOL_ERROR)] {
+        for (alias, topic, reason) in [
+            (3, "a", Reason::TOPIC_ALIAS_INVALID),
+            (0, "a", Reason::TOPIC_ALIAS_INVALID),
+            (1, "", Reason::PROTOCOL_ERROR),
+        ] {
             let mut peer = Peer::new(&node, "q").await;
-            let message = Outgoing { topic, topic_alias: Some(alias), ..Outgoing::new(b"x") };
+            let message = Outgoing {
+                topic,
+                topic_alias: Some(alias),
+                ..Outgoing::new(b"x")
+            };
             peer.client.publish(message, &mut peer.output).unwrap();
             assert_eq!(peer.end().await, Some(reason));
         }
@@ -220,12 +347,22 @@ fn properties_travel_and_the_node_can_read_them() {
         properties::put(&mut own, properties::Property::ContentType("text/plain"));
         properties::put_user(&mut own, "ce-id", "p#1");
         properties::put_user(&mut own, "ce-id", "second");
-        let message = Outgoing { topic: "a", qos: Qos::AtLeastOnce, own: &own, topic_alias: Some(1), expiry_s: Some(60), ..Outgoing::new(b"x") };
+        let message = Outgoing {
+            topic: "a",
+            qos: Qos::AtLeastOnce,
+            own: &own,
+            topic_alias: Some(1),
+            expiry_s: Some(60),
+            ..Outgoing::new(b"x")
+        };
         peer.publish(message).await;
         let got = to.message().await;
         let users: Vec<_> = properties::users(&got.properties).collect();
         assert_eq!(users, [("ce-id", "p#1"), ("ce-id", "second")]);
-        assert_eq!(properties::content_type(&got.properties), Some("text/plain"));
+        assert_eq!(
+            properties::content_type(&got.properties),
+            Some("text/plain")
+        );
         assert!(matches!(got.expiry_s, Some(59 | 60)));
         assert_eq!(got.topic_alias, None);
     });

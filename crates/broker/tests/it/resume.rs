@@ -18,19 +18,34 @@ struct Stretch {
 }
 
 fn stretches() -> impl Strategy<Value = Vec<Stretch>> {
-    let stretch = (prop::collection::vec(prop::bool::ANY, 0..12), 0usize..14, prop::bool::weighted(0.2))
-        .prop_map(|(published, taken, crash)| Stretch { published, taken, crash });
+    let stretch = (
+        prop::collection::vec(prop::bool::ANY, 0..12),
+        0usize..14,
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(published, taken, crash)| Stretch {
+            published,
+            taken,
+            crash,
+        });
     prop::collection::vec(stretch, 1..6)
 }
 
 fn receive(stretches: &[Stretch]) -> (Vec<(u32, Qos)>, BTreeMap<u32, usize>) {
-    let options = Options { in_flight: 4, queue_bytes: 1_000, ..Options::default() };
+    let options = Options {
+        in_flight: 4,
+        queue_bytes: 1_000,
+        ..Options::default()
+    };
     let mut node = Node::start(options.clone());
     let mut published = Vec::new();
     let mut got: BTreeMap<u32, usize> = BTreeMap::new();
     let take = |got: &mut BTreeMap<u32, usize>, event: &Event| {
         if let Event::Message(publish) = event {
-            let number = std::str::from_utf8(&publish.payload).unwrap().parse().unwrap();
+            let number = std::str::from_utf8(&publish.payload)
+                .unwrap()
+                .parse()
+                .unwrap();
             *got.entry(number).or_default() += 1;
         }
     };
@@ -44,17 +59,27 @@ fn receive(stretches: &[Stretch]) -> (Vec<(u32, Qos)>, BTreeMap<u32, usize>) {
         client = node.run(async {
             let mut from = Peer::new(&node, "source").await;
             for &exactly in &stretch.published {
-                let qos = if exactly { Qos::ExactlyOnce } else { Qos::AtLeastOnce };
+                let qos = if exactly {
+                    Qos::ExactlyOnce
+                } else {
+                    Qos::AtLeastOnce
+                };
                 let number = published.len() as u32;
                 published.push((number, qos));
-                from.publish(Outgoing { topic: "x/y", qos, ..Outgoing::new(number.to_string().as_bytes()) }).await;
+                from.publish(Outgoing {
+                    topic: "x/y",
+                    qos,
+                    ..Outgoing::new(number.to_string().as_bytes())
+                })
+                .await;
             }
             let mut peer = Peer::dial(address, durable("device")).await;
             peer.client = state;
             let ack = peer.greet().await;
             assert!(ack.session_present);
             for _ in 0..stretch.taken {
-                match tokio::time::timeout(std::time::Duration::from_millis(20), peer.next()).await {
+                match tokio::time::timeout(std::time::Duration::from_millis(20), peer.next()).await
+                {
                     Ok(Some(event)) => take(&mut got, &event),
                     _ => break,
                 }
@@ -79,7 +104,9 @@ fn receive(stretches: &[Stretch]) -> (Vec<(u32, Qos)>, BTreeMap<u32, usize>) {
                 take(&mut got, &peer.next().await.unwrap());
             }
         };
-        tokio::time::timeout(PATIENCE, drain).await.expect("the end never comes");
+        tokio::time::timeout(PATIENCE, drain)
+            .await
+            .expect("the end never comes");
     });
     got.remove(&1_000_000);
     (published, got)

@@ -13,8 +13,15 @@ use std::sync::atomic::Ordering;
 fn a_session_survives_its_connection_only_if_asked_to() {
     let node = Node::start(Options::default());
     node.run(async {
-        let v3 = |clean_start| Connect { clean_start, ..Connect::new(Version::V311, "c") };
-        let v5 = |clean_start, expiry| Connect { clean_start, session_expiry_s: expiry, ..Connect::new(Version::V5, "c") };
+        let v3 = |clean_start| Connect {
+            clean_start,
+            ..Connect::new(Version::V311, "c")
+        };
+        let v5 = |clean_start, expiry| Connect {
+            clean_start,
+            session_expiry_s: expiry,
+            ..Connect::new(Version::V5, "c")
+        };
         let steps = [
             (v3(true), false),
             (v3(false), false),
@@ -42,7 +49,14 @@ fn what_came_meanwhile_is_delivered_on_return() {
     let node = Node::start(Options::default());
     node.run(async {
         for (version, name) in [(Version::V311, "three"), (Version::V5, "five")] {
-            let (mut to, _) = Peer::open(node.address, Connect { version, ..durable(name) }).await;
+            let (mut to, _) = Peer::open(
+                node.address,
+                Connect {
+                    version,
+                    ..durable(name)
+                },
+            )
+            .await;
             to.subscribe("a", Qos::ExactlyOnce).await;
             vanish(to).await;
             let mut from = Peer::new(&node, "p").await;
@@ -50,7 +64,14 @@ fn what_came_meanwhile_is_delivered_on_return() {
             from.put("a", "1", Qos::AtLeastOnce).await;
             from.put("a", "2", Qos::ExactlyOnce).await;
             from.put("b", "3", Qos::ExactlyOnce).await;
-            let (mut to, ack) = Peer::open(node.address, Connect { version, ..durable(name) }).await;
+            let (mut to, ack) = Peer::open(
+                node.address,
+                Connect {
+                    version,
+                    ..durable(name)
+                },
+            )
+            .await;
             assert!(ack.session_present);
             for (payload, qos) in [("1", Qos::AtLeastOnce), ("2", Qos::ExactlyOnce)] {
                 let got = to.message().await;
@@ -96,7 +117,10 @@ fn a_newer_connection_takes_over() {
 
 #[test]
 fn expired_sessions_are_gone() {
-    let node = Node::start(Options { max_session_expiry_s: 50, ..Options::default() });
+    let node = Node::start(Options {
+        max_session_expiry_s: 50,
+        ..Options::default()
+    });
     node.run(async {
         let (mut to, ack) = Peer::open(node.address, durable("c")).await;
         assert_eq!(ack.session_expiry_s, Some(50), "cut, and told");
@@ -111,7 +135,12 @@ fn expired_sessions_are_gone() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         assert!(!node.broker.listening());
-        assert!(!Peer::open(node.address, durable("c")).await.1.session_present);
+        assert!(
+            !Peer::open(node.address, durable("c"))
+                .await
+                .1
+                .session_present
+        );
     });
 }
 
@@ -119,12 +148,22 @@ fn expired_sessions_are_gone() {
 fn disconnect_can_change_the_expiry() {
     let node = Node::start(Options::default());
     node.run(async {
-        let leave = |expiry| Packet::Disconnect(Box::new(Disconnect { session_expiry_s: Some(expiry), ..Disconnect::new(Reason::SUCCESS) }));
+        let leave = |expiry| {
+            Packet::Disconnect(Box::new(Disconnect {
+                session_expiry_s: Some(expiry),
+                ..Disconnect::new(Reason::SUCCESS)
+            }))
+        };
         let codec = gemelli_mqtt::Codec::client(Version::V5, 1_000);
         let (mut peer, _) = Peer::open(node.address, durable("c")).await;
         codec.encode(&leave(0), &mut peer.output);
         peer.end().await;
-        assert!(!Peer::open(node.address, durable("c")).await.1.session_present);
+        assert!(
+            !Peer::open(node.address, durable("c"))
+                .await
+                .1
+                .session_present
+        );
         let mut peer = Peer::new(&node, "d").await;
         codec.encode(&leave(10), &mut peer.output);
         assert_eq!(peer.end().await, Some(Reason::PROTOCOL_ERROR));
@@ -140,7 +179,14 @@ fn a_client_without_id_gets_one() {
         let (_other, ack) = Peer::open(node.address, Connect::new(Version::V5, "")).await;
         assert_ne!(assigned, ack.assigned_client_id.unwrap());
         Peer::open(node.address, Connect::new(Version::V311, "")).await;
-        let mut old = Peer::dial(node.address, Connect { clean_start: false, ..Connect::new(Version::V311, "") }).await;
+        let mut old = Peer::dial(
+            node.address,
+            Connect {
+                clean_start: false,
+                ..Connect::new(Version::V311, "")
+            },
+        )
+        .await;
         assert_eq!(old.greet().await.reason, Reason::CLIENT_ID_NOT_VALID);
     });
 }
@@ -150,13 +196,27 @@ fn strangers_are_refused_with_the_remedy() {
     let node = Node::start(Options::default());
     node.run(async {
         for version in [Version::V311, Version::V5] {
-            let mut peer = Peer::dial(node.address, Connect { username: Some("stranger".into()), ..Connect::new(version, "c") }).await;
+            let mut peer = Peer::dial(
+                node.address,
+                Connect {
+                    username: Some("stranger".into()),
+                    ..Connect::new(version, "c")
+                },
+            )
+            .await;
             let ack = peer.greet().await;
             assert_eq!(ack.reason, Reason::BAD_USER_NAME_OR_PASSWORD);
             assert_eq!(ack.reason_string.is_some(), version == Version::V5);
             peer.end().await;
         }
-        let mut peer = Peer::dial(node.address, Connect { auth_method: Some("SCRAM".into()), ..Connect::new(Version::V5, "c") }).await;
+        let mut peer = Peer::dial(
+            node.address,
+            Connect {
+                auth_method: Some("SCRAM".into()),
+                ..Connect::new(Version::V5, "c")
+            },
+        )
+        .await;
         assert_eq!(peer.greet().await.reason, Reason::BAD_AUTHENTICATION_METHOD);
     });
     node.eventually(|m| m.refused_connections == 3);
@@ -164,7 +224,10 @@ fn strangers_are_refused_with_the_remedy() {
 
 #[test]
 fn no_more_sessions_than_allowed() {
-    let node = Node::start(Options { max_sessions: 1, ..Options::default() });
+    let node = Node::start(Options {
+        max_sessions: 1,
+        ..Options::default()
+    });
     node.run(async {
         let first = Peer::new(&node, "a").await;
         let mut second = Peer::dial(node.address, Connect::new(Version::V5, "b")).await;
@@ -193,7 +256,10 @@ fn a_will_is_published_when_the_client_vanishes_and_not_when_it_leaves() {
         let mut to = Peer::new(&node, "s").await;
         to.subscribe("w", Qos::AtLeastOnce).await;
         for version in [Version::V311, Version::V5] {
-            let connect = || Connect { will: will("w", 0), ..Connect::new(version, "c") };
+            let connect = || Connect {
+                will: will("w", 0),
+                ..Connect::new(version, "c")
+            };
             let (mut peer, _) = Peer::open(node.address, connect()).await;
             peer.client.disconnect(&mut peer.output);
             peer.end().await;
@@ -202,12 +268,29 @@ fn a_will_is_published_when_the_client_vanishes_and_not_when_it_leaves() {
             vanish(peer).await;
             assert_eq!(&to.message().await.payload[..], b"gone");
         }
-        let (mut peer, _) = Peer::open(node.address, Connect { will: will("w", 0), ..Connect::new(Version::V5, "c") }).await;
+        let (mut peer, _) = Peer::open(
+            node.address,
+            Connect {
+                will: will("w", 0),
+                ..Connect::new(Version::V5, "c")
+            },
+        )
+        .await;
         let codec = gemelli_mqtt::Codec::client(Version::V5, 1_000);
-        codec.encode(&Packet::Disconnect(Box::new(Disconnect::new(Reason::DISCONNECT_WITH_WILL))), &mut peer.output);
+        codec.encode(
+            &Packet::Disconnect(Box::new(Disconnect::new(Reason::DISCONNECT_WITH_WILL))),
+            &mut peer.output,
+        );
         peer.flush().await;
         to.message().await;
-        let mut peer = Peer::dial(node.address, Connect { will: will("forbidden", 0), ..Connect::new(Version::V5, "c") }).await;
+        let mut peer = Peer::dial(
+            node.address,
+            Connect {
+                will: will("forbidden", 0),
+                ..Connect::new(Version::V5, "c")
+            },
+        )
+        .await;
         assert_eq!(peer.greet().await.reason, Reason::NOT_AUTHORIZED);
     });
     node.eventually(|m| m.wills == 3);
@@ -219,7 +302,10 @@ fn a_delayed_will_waits_and_is_void_on_return() {
     node.run(async {
         let mut to = Peer::new(&node, "s").await;
         to.subscribe("w", Qos::AtLeastOnce).await;
-        let connect = || Connect { will: will("w", 60), ..durable("c") };
+        let connect = || Connect {
+            will: will("w", 60),
+            ..durable("c")
+        };
         let (peer, _) = Peer::open(node.address, connect()).await;
         vanish(peer).await;
         to.quiet().await;
@@ -240,9 +326,19 @@ fn a_delayed_will_waits_and_is_void_on_return() {
 
 #[test]
 fn a_silent_client_is_disconnected() {
-    let node = Node::start(Options { max_keep_alive_s: 1, ..Options::default() });
+    let node = Node::start(Options {
+        max_keep_alive_s: 1,
+        ..Options::default()
+    });
     node.run(async {
-        let (mut peer, ack) = Peer::open(node.address, Connect { will: will("w", 0), ..Connect::new(Version::V5, "c") }).await;
+        let (mut peer, ack) = Peer::open(
+            node.address,
+            Connect {
+                will: will("w", 0),
+                ..Connect::new(Version::V5, "c")
+            },
+        )
+        .await;
         assert_eq!(ack.keep_alive_s, Some(1), "imposed, and told");
         for _ in 0..4 {
             tokio::time::sleep(std::time::Duration::from_millis(600)).await;
@@ -268,7 +364,15 @@ fn an_administrator_ends_a_connection() {
 fn a_server_that_stops_says_so() {
     let mut node = Node::start(Options::default());
     let address = node.address;
-    let peer = node.run(Peer::open(address, Connect { will: will("w", 0), ..durable("c") })).0;
+    let peer = node
+        .run(Peer::open(
+            address,
+            Connect {
+                will: will("w", 0),
+                ..durable("c")
+            },
+        ))
+        .0;
     node.stop();
     node.run(async {
         while node.metrics().connections_now > 0 {

@@ -618,7 +618,10 @@ fn incoming(world: &World, twin: &str) -> Vec<String> {
     world.check_hashes(world.log.len() / 2);
     crate::world::reload(world.limits.clone(), &world.engine);
     let edges = world.twin(twin).incoming();
-    edges.iter().map(|e| format!("{} {}", e.name, e.id)).collect()
+    edges
+        .iter()
+        .map(|e| format!("{} {}", e.name, e.id))
+        .collect()
 }
 
 #[test]

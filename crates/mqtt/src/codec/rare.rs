@@ -5,8 +5,8 @@
 use crate::{
     Malformed, Reason,
     packet::{
-        Auth, ConnAck, Connect, Disconnect, Packet, Qos, RetainHandling, SubAck, Subscribe, SubscribeOptions,
-        Unsubscribe, Version, Will,
+        Auth, ConnAck, Connect, Disconnect, Packet, Qos, RetainHandling, SubAck, Subscribe,
+        SubscribeOptions, Unsubscribe, Version, Will,
     },
     properties::{self, Property},
     topic,
@@ -29,11 +29,14 @@ pub fn version(frame: &[u8], header: usize) -> Result<Version, Malformed> {
         [0, 4, b'M', b'Q', b'T', b'T', 4, ..] => Ok(Version::V311),
         [0, 4, b'M', b'Q', b'T', b'T', 5, ..] => Ok(Version::V5),
         [0, 6, b'M', b'Q', b'I', b's', b'd', b'p', 3, ..] => Ok(Version::V31),
-        [0, 4, b'M', b'Q', b'T', b'T', _, ..] | [0, 6, b'M', b'Q', b'I', b's', b'd', b'p', _, ..] => Err(Malformed {
+        [0, 4, b'M', b'Q', b'T', b'T', _, ..]
+        | [0, 6, b'M', b'Q', b'I', b's', b'd', b'p', _, ..] => Err(Malformed {
             reason: Reason::UNSUPPORTED_VERSION,
             what: "a protocol level other than 3 (MQTT 3.1), 4 (MQTT 3.1.1) and 5",
         }),
-        [_, _, _, _, _, _, _, ..] => Err(Malformed::protocol("a CONNECT whose protocol is not MQTT")),
+        [_, _, _, _, _, _, _, ..] => {
+            Err(Malformed::protocol("a CONNECT whose protocol is not MQTT"))
+        }
         _ => Err(CUT),
     }
 }
@@ -47,7 +50,10 @@ pub fn decode_connect(frame: BytesMut, version: Version) -> Result<Connect, Malf
     if let Some(will) = &connect.will
         && !topic::is_name(&will.topic)
     {
-        return Err(Malformed { reason: Reason::TOPIC_NAME_INVALID, what: "a will whose topic is empty or has wildcards" });
+        return Err(Malformed {
+            reason: Reason::TOPIC_NAME_INVALID,
+            what: "a will whose topic is empty or has wildcards",
+        });
     }
     Ok(Connect { version, ..connect })
 }
@@ -55,25 +61,37 @@ pub fn decode_connect(frame: BytesMut, version: Version) -> Result<Connect, Malf
 /// Reads a whole frame.
 pub fn decode(mut frame: BytesMut, version: Version) -> Result<Packet, Malformed> {
     let packet = if version == Version::V5 {
-        v5::Codec::new(0, 0).decode(&mut frame).map_err(refusal)?.map(|(packet, _)| from_v5(packet))
+        v5::Codec::new(0, 0)
+            .decode(&mut frame)
+            .map_err(refusal)?
+            .map(|(packet, _)| from_v5(packet))
     } else {
-        v3::Codec::new(0).decode(&mut frame).map_err(refusal)?.map(|(packet, _)| from_v3(packet))
+        v3::Codec::new(0)
+            .decode(&mut frame)
+            .map_err(refusal)?
+            .map(|(packet, _)| from_v3(packet))
     };
     packet.unwrap_or(Err(CUT))
 }
 
 fn refusal(error: DecodeError) -> Malformed {
     match error {
-        DecodeError::InvalidClientId => {
-            Malformed { reason: Reason::CLIENT_ID_NOT_VALID, what: "an empty client id without a clean start: send an id, or start clean" }
-        }
-        DecodeError::UnsupportedProtocolLevel => {
-            Malformed { reason: Reason::UNSUPPORTED_VERSION, what: "a protocol level that is not supported" }
-        }
+        DecodeError::InvalidClientId => Malformed {
+            reason: Reason::CLIENT_ID_NOT_VALID,
+            what: "an empty client id without a clean start: send an id, or start clean",
+        },
+        DecodeError::UnsupportedProtocolLevel => Malformed {
+            reason: Reason::UNSUPPORTED_VERSION,
+            what: "a protocol level that is not supported",
+        },
         DecodeError::ConnectReservedFlagSet => Malformed::new("a CONNECT with the reserved flag"),
-        DecodeError::InvalidConnectFlags => Malformed::new("CONNECT flags that contradict each other"),
+        DecodeError::InvalidConnectFlags => {
+            Malformed::new("CONNECT flags that contradict each other")
+        }
         DecodeError::InvalidTopicFilter => Malformed::protocol("no topic filter, or an empty one"),
-        DecodeError::UnsupportedPacketType => Malformed::new("an unknown packet type or wrong flags in its first byte"),
+        DecodeError::UnsupportedPacketType => {
+            Malformed::new("an unknown packet type or wrong flags in its first byte")
+        }
         DecodeError::InvalidLength => CUT,
         DecodeError::Utf8Error => Malformed::new("a text that is not UTF-8"),
         _ => Malformed::new("a packet that cannot be read"),
@@ -119,12 +137,23 @@ fn from_v3(packet: v3::Packet) -> Result<Packet, Malformed> {
             session_present: a.session_present,
             ..ConnAck::new(Reason::from_v3_return_code(a.return_code.into()))
         })),
-        v3::Packet::Subscribe { packet_id, topic_filters } => Packet::Subscribe(Box::new(Subscribe {
+        v3::Packet::Subscribe {
+            packet_id,
+            topic_filters,
+        } => Packet::Subscribe(Box::new(Subscribe {
             packet_id: packet_id.get(),
             subscription_id: None,
             filters: topic_filters
                 .into_iter()
-                .map(|(filter, q)| (filter, SubscribeOptions { qos: qos(q), ..SubscribeOptions::default() }))
+                .map(|(filter, q)| {
+                    (
+                        filter,
+                        SubscribeOptions {
+                            qos: qos(q),
+                            ..SubscribeOptions::default()
+                        },
+                    )
+                })
                 .collect(),
         })),
         v3::Packet::SubscribeAck { packet_id, status } => Packet::SubAck(Box::new(SubAck {
@@ -138,15 +167,23 @@ fn from_v3(packet: v3::Packet) -> Result<Packet, Malformed> {
                 .collect(),
             reason_string: None,
         })),
-        v3::Packet::Unsubscribe { packet_id, topic_filters } => {
+        v3::Packet::Unsubscribe {
+            packet_id,
+            topic_filters,
+        } => {
             if topic_filters.is_empty() {
                 return Err(Malformed::protocol("an UNSUBSCRIBE without a filter"));
             }
-            Packet::Unsubscribe(Box::new(Unsubscribe { packet_id: packet_id.get(), filters: topic_filters }))
+            Packet::Unsubscribe(Box::new(Unsubscribe {
+                packet_id: packet_id.get(),
+                filters: topic_filters,
+            }))
         }
-        v3::Packet::UnsubscribeAck { packet_id } => {
-            Packet::UnsubAck(Box::new(SubAck { packet_id: packet_id.get(), reasons: Vec::new(), reason_string: None }))
-        }
+        v3::Packet::UnsubscribeAck { packet_id } => Packet::UnsubAck(Box::new(SubAck {
+            packet_id: packet_id.get(),
+            reasons: Vec::new(),
+            reason_string: None,
+        })),
         v3::Packet::Disconnect => Packet::Disconnect(Box::new(Disconnect::new(Reason::SUCCESS))),
         _ => return Err(Malformed::protocol("a packet that does not belong here")),
     })
@@ -197,7 +234,11 @@ fn from_v5(packet: v5::Packet) -> Result<Packet, Malformed> {
             Packet::Subscribe(Box::new(Subscribe {
                 packet_id: s.packet_id.get(),
                 subscription_id: s.id.map(NonZeroU32::get),
-                filters: s.topic_filters.into_iter().map(|(filter, o)| (filter, options(o))).collect(),
+                filters: s
+                    .topic_filters
+                    .into_iter()
+                    .map(|(filter, o)| (filter, options(o)))
+                    .collect(),
             }))
         }
         v5::Packet::SubscribeAck(a) => Packet::SubAck(Box::new(SubAck {
@@ -209,7 +250,10 @@ fn from_v5(packet: v5::Packet) -> Result<Packet, Malformed> {
             if u.topic_filters.is_empty() {
                 return Err(Malformed::protocol("an UNSUBSCRIBE without a filter"));
             }
-            Packet::Unsubscribe(Box::new(Unsubscribe { packet_id: u.packet_id.get(), filters: u.topic_filters }))
+            Packet::Unsubscribe(Box::new(Unsubscribe {
+                packet_id: u.packet_id.get(),
+                filters: u.topic_filters,
+            }))
         }
         v5::Packet::UnsubscribeAck(a) => Packet::UnsubAck(Box::new(SubAck {
             packet_id: a.packet_id.get(),
@@ -291,7 +335,9 @@ fn their_will(w: &Will) -> v5::LastWill {
             Property::PayloadFormat(value) => out.is_utf8_payload = Some(value == 1),
             Property::ContentType(text) => out.content_type = Some(text.into()),
             Property::ResponseTopic(topic) => out.response_topic = Some(topic.into()),
-            Property::CorrelationData(data) => out.correlation_data = Some(Bytes::copy_from_slice(data)),
+            Property::CorrelationData(data) => {
+                out.correlation_data = Some(Bytes::copy_from_slice(data))
+            }
             Property::User(name, value) => out.user_properties.push((name.into(), value.into())),
             _ => {}
         }
@@ -342,7 +388,11 @@ fn to_v3(packet: &Packet, version: Version) -> Option<v3::Packet> {
         }),
         Packet::Subscribe(s) => v3::Packet::Subscribe {
             packet_id: NonZeroU16::new(s.packet_id)?,
-            topic_filters: s.filters.iter().map(|(f, o)| (f.clone(), their_qos(o.qos))).collect(),
+            topic_filters: s
+                .filters
+                .iter()
+                .map(|(f, o)| (f.clone(), their_qos(o.qos)))
+                .collect(),
         },
         Packet::SubAck(a) => v3::Packet::SubscribeAck {
             packet_id: NonZeroU16::new(a.packet_id)?,
@@ -359,7 +409,9 @@ fn to_v3(packet: &Packet, version: Version) -> Option<v3::Packet> {
             packet_id: NonZeroU16::new(u.packet_id)?,
             topic_filters: u.filters.clone(),
         },
-        Packet::UnsubAck(a) => v3::Packet::UnsubscribeAck { packet_id: NonZeroU16::new(a.packet_id)? },
+        Packet::UnsubAck(a) => v3::Packet::UnsubscribeAck {
+            packet_id: NonZeroU16::new(a.packet_id)?,
+        },
         Packet::Disconnect(_) => v3::Packet::Disconnect,
         _ => return None,
     })
@@ -391,7 +443,8 @@ fn to_v5(packet: &Packet) -> Option<v5::Packet> {
         })),
         Packet::ConnAck(a) => v5::Packet::ConnectAck(Box::new(v5::ConnectAck {
             session_present: a.session_present,
-            reason_code: v5::ConnectAckReason::try_from(a.reason.0).unwrap_or(v5::ConnectAckReason::UnspecifiedError),
+            reason_code: v5::ConnectAckReason::try_from(a.reason.0)
+                .unwrap_or(v5::ConnectAckReason::UnspecifiedError),
             session_expiry_interval_secs: a.session_expiry_s,
             receive_max: NonZeroU16::new(a.receive_maximum).unwrap_or(NonZeroU16::MAX),
             max_packet_size: a.max_packet_bytes,
@@ -406,7 +459,11 @@ fn to_v5(packet: &Packet) -> Option<v5::Packet> {
             packet_id: NonZeroU16::new(s.packet_id)?,
             id: s.subscription_id.and_then(NonZeroU32::new),
             user_properties: Vec::new(),
-            topic_filters: s.filters.iter().map(|(f, o)| (f.clone(), their_options(*o))).collect(),
+            topic_filters: s
+                .filters
+                .iter()
+                .map(|(f, o)| (f.clone(), their_options(*o)))
+                .collect(),
         }),
         Packet::SubAck(a) => v5::Packet::SubscribeAck(v5::SubscribeAck {
             packet_id: NonZeroU16::new(a.packet_id)?,
@@ -415,7 +472,10 @@ fn to_v5(packet: &Packet) -> Option<v5::Packet> {
             status: a
                 .reasons
                 .iter()
-                .map(|r| v5::SubscribeAckReason::try_from(r.0).unwrap_or(v5::SubscribeAckReason::UnspecifiedError))
+                .map(|r| {
+                    v5::SubscribeAckReason::try_from(r.0)
+                        .unwrap_or(v5::SubscribeAckReason::UnspecifiedError)
+                })
                 .collect(),
         }),
         Packet::Unsubscribe(u) => v5::Packet::Unsubscribe(v5::Unsubscribe {
@@ -430,11 +490,15 @@ fn to_v5(packet: &Packet) -> Option<v5::Packet> {
             status: a
                 .reasons
                 .iter()
-                .map(|r| v5::UnsubscribeAckReason::try_from(r.0).unwrap_or(v5::UnsubscribeAckReason::UnspecifiedError))
+                .map(|r| {
+                    v5::UnsubscribeAckReason::try_from(r.0)
+                        .unwrap_or(v5::UnsubscribeAckReason::UnspecifiedError)
+                })
                 .collect(),
         }),
         Packet::Disconnect(d) => v5::Packet::Disconnect(v5::Disconnect {
-            reason_code: v5::DisconnectReasonCode::try_from(d.reason.0).unwrap_or(v5::DisconnectReasonCode::UnspecifiedError),
+            reason_code: v5::DisconnectReasonCode::try_from(d.reason.0)
+                .unwrap_or(v5::DisconnectReasonCode::UnspecifiedError),
             session_expiry_interval_secs: d.session_expiry_s,
             server_reference: None,
             reason_string: short(&d.reason_string),

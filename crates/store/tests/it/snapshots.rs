@@ -2,7 +2,10 @@
 
 use crate::scene::{append, dir, filled, options};
 use gemelli_event::Partition;
-use gemelli_store::{Error, Loaded, SnapshotKind, Store, disk::sim::{Fault, Sim}};
+use gemelli_store::{
+    Error, Loaded, SnapshotKind, Store,
+    disk::sim::{Fault, Sim},
+};
 use std::{collections::BTreeMap, path::PathBuf};
 
 type Entries = BTreeMap<(u8, String), Vec<u8>>;

@@ -128,7 +128,12 @@ impl Queued {
                 qos: kept.qos,
                 expires_ms: kept.expires_ms,
             }),
-            wanted: Wanted { qos: kept.qos, retain: kept.retain, shared: false, ids },
+            wanted: Wanted {
+                qos: kept.qos,
+                retain: kept.retain,
+                shared: false,
+                ids,
+            },
         }
     }
 
@@ -139,7 +144,10 @@ impl Queued {
 
     /// The PUBLISH that carries it.
     pub fn outgoing(&self, packet_id: u16, dup: bool, now_ms: i64) -> Outgoing<'_> {
-        let left_ms = self.message.expires_ms.map(|at| at.saturating_sub(now_ms).max(0));
+        let left_ms = self
+            .message
+            .expires_ms
+            .map(|at| at.saturating_sub(now_ms).max(0));
         Outgoing {
             dup,
             retain: self.wanted.retain,
@@ -157,7 +165,9 @@ impl Queued {
 impl Flying {
     /// Appends its PUBLISH.
     pub fn send(&self, dup: bool, version: Version, now_ms: i64, out: &mut BytesMut) {
-        self.queued.outgoing(self.packet_id, dup, now_ms).encode(version, out);
+        self.queued
+            .outgoing(self.packet_id, dup, now_ms)
+            .encode(version, out);
     }
 
     /// What the log must say before its PUBLISH leaves.
@@ -167,7 +177,11 @@ impl Flying {
             client: client.clone(),
             packet_id: self.packet_id,
             message: Kept {
-                seq: if self.queued.logged() { m.seq } else { NOT_LOGGED },
+                seq: if self.queued.logged() {
+                    m.seq
+                } else {
+                    NOT_LOGGED
+                },
                 topic: m.topic.clone(),
                 payload: m.payload.clone(),
                 qos: self.queued.wanted.qos,
