@@ -286,7 +286,7 @@ fn contribute(state: &State, contributor: &Contributor, out: &mut Vec<Emission>)
         let link = Link {
             child,
             watch,
-            stamp: contributor.stamp,
+            stamp: child.offset,
             cause: contributor.cause,
         };
         match watch.direction {
