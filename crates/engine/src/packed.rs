@@ -103,7 +103,10 @@ impl<K: Ord + Clone, V: Clone> Packed<K, V> {
     }
 
     /// The entries from a key on, in order.
-    pub(crate) fn from<'a>(&'a self, key: &'a K) -> impl Iterator<Item = (&'a K, &'a V)> {
+    pub(crate) fn from<'a>(
+        &'a self,
+        key: &K,
+    ) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
         let (list, tree) = match self {
             Self::List(list) => {
                 let at = list.partition_point(|(k, _)| k < key);
@@ -111,13 +114,24 @@ impl<K: Ord + Clone, V: Clone> Packed<K, V> {
             }
             Self::Tree(tree) => (
                 None,
-                Some(tree.range::<_, K>((Bound::Included(key), Bound::Unbounded))),
+                Some(tree.range((Bound::Included(key.clone()), Bound::Unbounded))),
             ),
         };
         list.into_iter()
             .flatten()
             .map(|(k, v)| (k, v))
             .chain(tree.into_iter().flatten())
+    }
+
+    /// The key as the map holds it, and its value.
+    pub(crate) fn entry(&self, key: &K) -> Option<(&K, &V)> {
+        match self {
+            Self::List(list) => {
+                let at = list.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
+                list.get(at).map(|(k, v)| (k, v))
+            }
+            Self::Tree(tree) => tree.get_key_value(key),
+        }
     }
 }
 

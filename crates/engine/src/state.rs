@@ -1,6 +1,6 @@
 //! All twins and definitions, in maps that a view shares.
 
-use crate::{Definitions, Lifecycle, Rejection, hashing::Hashing, twin::Twin};
+use crate::{Definitions, Lifecycle, Rejection, hashing::Hashing, index::Index, twin::Twin};
 use gemelli_event::{Partition, record::PARTITIONS};
 use gemelli_model::{InterfaceId, TwinId};
 use imbl::{GenericHashMap, OrdSet, shared_ptr::DefaultSharedPtr};
@@ -17,6 +17,7 @@ pub(crate) struct State {
     /// Ids with capital letters of twins whose interface ignores case, by their lower-case spelling.
     folded: GenericHashMap<Arc<str>, TwinId, Hashing, DefaultSharedPtr>,
     pub definitions: Arc<Definitions>,
+    pub index: Index,
     per_interface: Arc<BTreeMap<InterfaceId, usize>>,
     lifecycle: [usize; Lifecycle::ALL.len()],
 }
@@ -30,6 +31,7 @@ impl State {
             ids: OrdSet::new(),
             folded: GenericHashMap::with_hasher(Hashing),
             definitions: Arc::default(),
+            index: Index::default(),
             per_interface: Arc::default(),
             lifecycle: [0; Lifecycle::ALL.len()],
         }
@@ -79,6 +81,11 @@ impl State {
         &self.ids
     }
 
+    /// Every twin, in no particular order.
+    pub(crate) fn unordered(&self) -> impl Iterator<Item = &Arc<Twin>> {
+        self.parts.iter().flat_map(|part| part.values())
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.ids.len()
     }
@@ -92,6 +99,8 @@ impl State {
                 self.folded.insert(lower.into(), id.clone());
             }
         }
+        self.index
+            .insert(twin.interface.id(), &id, twin.out().count());
         self.count_interface(twin.interface.id(), 1);
         self.count_lifecycle(twin.lifecycle, 1);
         if let Some(part) = self.parts.get_mut(Partition::of(id.as_str()).index()) {
@@ -107,14 +116,17 @@ impl State {
         if self.folded.get(&lower) == Some(id) {
             self.folded.remove(&lower);
         }
+        self.index
+            .remove(twin.interface.id(), id, twin.out().count());
         self.count_interface(twin.interface.id(), -1);
         self.count_lifecycle(twin.lifecycle, -1);
         Some(twin)
     }
 
     /// Notes that a twin is of another interface now.
-    pub(crate) fn moved(&mut self, from: &InterfaceId, to: &InterfaceId) {
+    pub(crate) fn moved(&mut self, from: &InterfaceId, to: &InterfaceId, twin: &TwinId) {
         if from != to {
+            self.index.moved(from, to, twin);
             self.count_interface(from, -1);
             self.count_interface(to, 1);
         }

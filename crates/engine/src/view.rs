@@ -1,9 +1,11 @@
 //! The view: an immutable picture of all twins at the end of a batch.
-
 //!
 //! It shares its parts with the engine's state, which copies what it changes afterwards.
 
+mod graph;
 mod shape;
+
+pub use graph::{Inward, Outward};
 
 use crate::{
     Definitions, Lifecycle, command,

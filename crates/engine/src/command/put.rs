@@ -233,5 +233,5 @@ pub(super) fn change_interface(
     let mut change = Change { twin, side, at };
     change.begin();
     change.migrate(interface);
-    engine.state.moved(&from, interface.id());
+    engine.state.moved(&from, interface.id(), id);
 }

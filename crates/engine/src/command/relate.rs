@@ -112,6 +112,9 @@ pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) 
             waiting.insert((edge.source.clone(), edge.id.clone()));
         }
     }
+    if outcome == "created" {
+        engine.state.index.count_relationships(1);
+    }
     let etag = engine
         .state
         .get(edge.source.as_str())

@@ -47,6 +47,7 @@ pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) 
     change.unwatch(Direction::Outgoing, &edge.target, &id);
     change.compute();
     tell(side, seq, &source, &id, edge);
+    engine.state.index.count_relationships(-1);
 }
 
 /// Tells the former target of an edge that it is gone.

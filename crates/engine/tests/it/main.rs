@@ -5,6 +5,7 @@ mod city;
 mod commands;
 mod derived;
 mod events;
+mod graph;
 mod lifecycle;
 mod replay;
 mod world;
