@@ -3,12 +3,15 @@
 //! On loopback nobody logs in, so requests have to come from this machine's own programs and pages;
 //! everywhere else a bearer token is needed.
 
+pub mod routes;
+
 use crate::problem::Problem;
 use axum::http::{HeaderMap, Method, Uri, header};
 use gemelli_auth::{
     Action, Decision, Refused, Tokens,
     loopback::{self, Foreign},
 };
+use routes::Needs;
 use std::net::SocketAddr;
 
 /// Whether the request comes from this machine's own programs and pages, by its headers.
@@ -35,19 +38,23 @@ pub fn check_loopback(local: SocketAddr, headers: &HeaderMap, uri: &Uri) -> Resu
     loopback::check(host, origin).map_err(|foreign| refused(foreign.to_string()))
 }
 
-/// Whether whoever shows the request's token may do what it asks for.
+/// Whether whoever shows the request's token may do what it asks for. `path` is the router's, if it has one.
 pub fn check_token(
     tokens: &Tokens,
     method: &Method,
-    path: &str,
+    path: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<(), Problem> {
+    let needs = needs(method, path);
+    let Needs::Action(action) = needs else {
+        return Ok(());
+    };
     let known = bearer(headers)
         .ok_or(Refused)
         .and_then(|token| tokens.verify(token));
     let principal = known
         .map_err(|refused| Problem::new(Refused::CODE, refused.to_string(), Refused::REMEDY))?;
-    match principal.decide(action(method, path)) {
+    match principal.decide(action) {
         Decision::Allowed => Ok(()),
         Decision::Denied(why) => Err(Problem::new(
             "forbidden",
@@ -57,12 +64,13 @@ pub fn check_token(
     }
 }
 
-/// What a request is about: reading, changing twins, or changing definitions.
-fn action(method: &Method, path: &str) -> Action {
-    match *method {
-        Method::GET | Method::HEAD | Method::OPTIONS => Action::Read,
-        _ if path.starts_with("/v1/apply") || path.starts_with("/v1/objects") => Action::Administer,
-        _ => Action::Write,
+/// What an operation needs. What has no row is for administrators: nothing is open by forgetting it.
+fn needs(method: &Method, path: Option<&str>) -> Needs {
+    match path {
+        Some(path) => routes::find(method.as_str(), path)
+            .map_or(Needs::Action(Action::Administer), |route| route.needs),
+        // There is nothing: whoever is known may hear it.
+        None => Needs::Action(Action::Read),
     }
 }
 
@@ -94,6 +102,20 @@ mod tests {
         assert!(ask(&headers));
         headers.append(header::HOST, "localhost".parse().unwrap());
         assert!(!ask(&headers));
+    }
+
+    #[test]
+    fn an_operation_without_a_row_is_for_administrators() {
+        let ask = |method: Method, path| needs(&method, path);
+        let administer = Needs::Action(Action::Administer);
+        assert_eq!(ask(Method::GET, Some("/v1/forgotten")), administer);
+        assert_eq!(ask(Method::TRACE, Some("/v1/twins")), administer);
+        assert_eq!(
+            ask(Method::HEAD, Some("/v1/twins")),
+            Needs::Action(Action::Read)
+        );
+        assert_eq!(ask(Method::GET, Some("/healthz")), Needs::Nothing);
+        assert_eq!(ask(Method::POST, None), Needs::Action(Action::Read));
     }
 
     #[test]

@@ -19,5 +19,6 @@ mod server;
 mod stream;
 mod v1;
 
+pub use guard::routes::{About, Needs, ROUTES, Route};
 pub use listen::CONNECTIONS;
 pub use server::{App, Listen, ServeError, serve};

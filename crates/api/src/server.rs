@@ -11,7 +11,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -177,7 +177,9 @@ pub async fn serve(
         tokens: listen.tokens,
         node: app.node.clone(),
     };
-    let router = router(app).layer(middleware::from_fn_with_state(gate, Gate::pass));
+    let router = routes()
+        .with_state(app)
+        .layer(middleware::from_fn_with_state(gate, Gate::pass));
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
     let stopped = async move {
         stop.await;
@@ -205,8 +207,8 @@ pub async fn serve(
     }
 }
 
-/// Everything that is served.
-fn router(app: App) -> Router {
+/// Everything that is served. Each operation has a row in `guard/routes.rs`.
+pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(page::index))
         .route("/page/style.css", get(page::style))
@@ -220,7 +222,6 @@ fn router(app: App) -> Router {
         .merge(v1::routes())
         .fallback(nothing)
         .method_not_allowed_fallback(not_so)
-        .with_state(app)
 }
 
 async fn nothing(request: Request) -> Problem {
@@ -302,7 +303,9 @@ impl Gate {
         }
         match &self.tokens {
             Some(tokens) => {
-                guard::check_token(tokens, request.method(), request.uri().path(), headers)
+                let path = request.extensions().get::<MatchedPath>();
+                let path = path.map(MatchedPath::as_str);
+                guard::check_token(tokens, request.method(), path, headers)
             }
             None => Ok(()),
         }

@@ -3,6 +3,7 @@
 
 mod doors;
 mod events;
+mod matrix;
 mod objects;
 mod rig;
 mod streams;
