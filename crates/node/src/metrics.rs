@@ -88,16 +88,14 @@ pub struct Metrics {
     pub refused: Counter,
     /// Snapshots written.
     pub snapshots: Counter,
+    /// Snapshots that could not be written: the next one holds more.
+    pub snapshots_failed: Counter,
     /// Inputs that wait for the driver.
     pub waiting: Level,
     /// Bytes that wait for the driver.
     pub waiting_bytes: Level,
     /// Twins.
     pub twins: Level,
-    /// MQTT connections.
-    pub connections: Level,
-    /// MQTT sessions, connected or not.
-    pub sessions: Level,
     /// Live streams.
     pub streams: Level,
     /// Resident bytes of the process.
@@ -169,6 +167,7 @@ impl Default for Metrics {
             "Inputs refused at admission: backlog, disk, read-only",
         );
         let snapshots = counter("snapshots", "Snapshots written");
+        let snapshots_failed = counter("snapshots_failed", "Snapshots that could not be written");
         let mut gauge = |name: &str, help: &str| {
             let gauge = Level::default();
             all.register(name, help, gauge.clone());
@@ -177,8 +176,6 @@ impl Default for Metrics {
         let waiting = gauge("backlog_inputs", "Inputs that wait for the driver");
         let waiting_bytes = gauge("backlog_bytes", "Bytes that wait for the driver");
         let twins = gauge("twins", "Twins");
-        let connections = gauge("mqtt_connections", "MQTT connections");
-        let sessions = gauge("mqtt_sessions", "MQTT sessions, connected or not");
         let streams = gauge("streams", "Live streams");
         let memory = gauge("memory_bytes", "Resident memory");
         Self {
@@ -197,11 +194,10 @@ impl Default for Metrics {
             stream_gaps,
             refused,
             snapshots,
+            snapshots_failed,
             waiting,
             waiting_bytes,
             twins,
-            connections,
-            sessions,
             streams,
             memory,
         }

@@ -40,6 +40,9 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// How long connections have to end at a stop.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// How long a caller whose answer was dropped waits for the reason.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// How often a node whose log failed looks for connections.
 const TURN_AWAY: Duration = Duration::from_millis(500);
 
@@ -244,7 +247,10 @@ impl Node {
             answer: Answer::Caller(caller),
         };
         self.admit(vec![offer]).await?;
-        answered.await.map_err(|_| self.gone())
+        match answered.await {
+            Ok(outcome) => Ok(outcome),
+            Err(_) => Err(self.gone().await),
+        }
     }
 
     async fn admit(&self, offers: Vec<Offer>) -> Result<u64, Closed> {
@@ -260,13 +266,19 @@ impl Node {
         admitted
     }
 
-    /// Why an answer never came.
-    fn gone(&self) -> Closed {
-        self.inner
-            .core
-            .admission
-            .closed()
-            .unwrap_or(Closed::Stopping)
+    /// Why an answer never came: whoever dropped it is about to say so.
+    async fn gone(&self) -> Closed {
+        let core = &self.inner.core;
+        let (mut failed, mut stopping) = (core.failed.subscribe(), core.stopping.subscribe());
+        let told = async {
+            tokio::select! {
+                _ = failed.wait_for(|failed| *failed) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => {}
+            }
+        };
+        // After that the caller is not kept waiting for the right word.
+        let _ = tokio::time::timeout(LAST_WORD, told).await;
+        core.admission.closed().unwrap_or(Closed::Stopping)
     }
 
     /// Takes events, durably; the answer has one verdict for each, in their order, and comes when every
@@ -287,7 +299,10 @@ impl Node {
         self.admit(offers).await?;
         let mut verdicts = Vec::with_capacity(answers.len());
         for answered in answers {
-            verdicts.push(answered.await.map_err(|_| self.gone())?.verdict);
+            match answered.await {
+                Ok(outcome) => verdicts.push(outcome.verdict),
+                Err(_) => return Err(self.gone().await),
+            }
         }
         Ok(verdicts)
     }
@@ -366,7 +381,6 @@ impl Node {
 
     /// What the node, its broker and its store count, in Prometheus' form.
     pub fn metrics_text(&self) -> String {
-        supervision::gauge(&self.inner.core, &self.inner.broker);
         supervision::render(&self.inner.core, &self.inner.broker)
     }
 

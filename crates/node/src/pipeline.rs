@@ -283,7 +283,10 @@ fn append_when_there_is_room(
             last = Some(Instant::now());
         }
         let patient = !core.abandoned() && last.is_none_or(|since| since.elapsed() < LAST_WAIT);
-        match writer.append(encoded) {
+        let appended = writer.append(encoded);
+        let full = matches!(appended, Err(gemelli_store::Error::DiskFull { .. }));
+        core.stalled.store(full, Ordering::Release);
+        match appended {
             Ok(synced) => {
                 core.metrics.stage(Stage::Sync, synced.took);
                 core.metrics.frames.inc();

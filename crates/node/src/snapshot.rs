@@ -155,7 +155,10 @@ impl Snapshotter {
                     core.metrics.snapshots.inc();
                     tracing::debug!(seq, bytes, "snapshot written");
                 }
-                Err(error) => tracing::warn!(seq, %error, "the snapshot could not be written, the next one will hold more"),
+                Err(error) => {
+                    core.metrics.snapshots_failed.inc();
+                    tracing::warn!(seq, %error, "the snapshot could not be written, the next one will hold more");
+                }
             }
         });
         match written {
@@ -280,6 +283,39 @@ pub fn broker_key(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{driver::Tail, letters::Allowance, metrics::Metrics};
+    use gemelli_engine::{Engine, Limits};
+
+    #[test]
+    fn while_one_is_written_no_other_begins_but_the_last() {
+        let engine = Engine::new(Limits::default());
+        let tail = Tail::default();
+        let mut driver = Driver::new(
+            engine,
+            tail,
+            16,
+            Allowance::new(100),
+            Arc::new(Metrics::default()),
+        );
+        let snapshots = Snapshotter::new(Snapshots {
+            interval_ms: 1_000,
+            log_bytes: 100,
+        });
+        let mut requests = snapshots.requests();
+        let start = |requests: &mut Requests, driver: &mut Driver, last| {
+            requests.start(driver, 0, false, last).is_some()
+        };
+        assert!(!start(&mut requests, &mut driver, true), "nothing to hold");
+        requests.logged(100, 0);
+        assert!(start(&mut requests, &mut driver, false));
+        requests.logged(100, 0);
+        assert_eq!(requests.due_ms(), None, "nothing to wake up for");
+        assert!(!start(&mut requests, &mut driver, false), "one is written");
+        assert!(start(&mut requests, &mut driver, true), "a stop waits");
+        requests.logged(100, 0);
+        snapshots.busy.store(false, Ordering::Release);
+        assert!(start(&mut requests, &mut driver, false), "it was written");
+    }
 
     #[test]
     fn keys_go_through_text() {

@@ -71,6 +71,8 @@ pub struct Core {
     pub(crate) stream: broadcast::Sender<Live>,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) failed: watch::Sender<bool>,
+    /// A frame waits for room on the disk.
+    pub(crate) stalled: AtomicBool,
     /// The log cannot be shortened without a new snapshot.
     pub(crate) wants_snapshot: AtomicBool,
     published: RwLock<Arc<Published>>,
@@ -115,6 +117,7 @@ impl Core {
             stream: broadcast::Sender::new(limits.stream_frames.max(1)),
             stopping: watch::Sender::new(false),
             failed: watch::Sender::new(false),
+            stalled: AtomicBool::new(false),
             wants_snapshot: AtomicBool::new(false),
             published: RwLock::new(Arc::new(Published { view, next_seq })),
             health: Mutex::default(),

@@ -8,7 +8,7 @@ use gemelli_broker::Broker;
 use gemelli_store::Space;
 use std::{
     fmt::Write,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -33,7 +33,6 @@ fn supervise(core: &Core, broker: &Broker<Core>) {
     while !*core.stopping.borrow() {
         thread::sleep(TICK);
         bounds(core);
-        gauge(core, broker);
         core.scans.rest();
         if kept.elapsed() >= HOUSEKEEPING {
             kept = Instant::now();
@@ -48,15 +47,16 @@ fn bounds(core: &Core) {
         Space::Open => Space::Open,
         Space::Reserve { .. } => core.store.make_room(),
     };
+    // A frame larger than the reserve finds no room while the reserve is whole.
+    let full = core.stalled.load(Ordering::Acquire) || space != Space::Open;
     let limit = core.options.limits.memory_bytes;
     let memory = resident_bytes();
     core.metrics.memory.set(memory);
-    let hold = match space {
-        Space::Reserve { .. } => Some(Closed::DiskFull),
-        Space::Open if memory > limit => Some(Closed::Memory(limit)),
-        Space::Open => None,
+    let hold = match full {
+        true => Some(Closed::DiskFull),
+        false if memory > limit => Some(Closed::Memory(limit)),
+        false => None,
     };
-    let full = matches!(hold, Some(Closed::DiskFull));
     match (full, core.health()) {
         (true, Health::Well) => {
             core.degrade(Health::DiskFull(format!(
@@ -85,8 +85,7 @@ fn keep(core: &Core, broker: &Broker<Core>) {
                 );
             }
             if kept.wants_snapshot {
-                core.wants_snapshot
-                    .store(true, std::sync::atomic::Ordering::Release);
+                core.wants_snapshot.store(true, Ordering::Release);
                 core.admission.nudge();
             }
         }
@@ -94,13 +93,6 @@ fn keep(core: &Core, broker: &Broker<Core>) {
             tracing::error!(%error, "housekeeping of the data folder failed, it is tried again")
         }
     }
-}
-
-/// Sets the gauges that nobody else sets.
-pub(crate) fn gauge(core: &Core, broker: &Broker<Core>) {
-    let metrics = broker.metrics();
-    core.metrics.connections.set(metrics.connections_now);
-    core.metrics.sessions.set(metrics.sessions_now);
 }
 
 /// Resident memory of this process, bytes; 0 where the system does not tell.
@@ -114,17 +106,18 @@ fn resident_bytes() -> u64 {
         * PAGE
 }
 
-/// All metrics as text: the node's own, then the broker's and the store's under their names.
+/// All metrics as text: the node's own, then the broker's and the store's under their names. What only rises is a
+/// counter; a name that ends in `_now` there is a gauge, without that ending here.
 pub(crate) fn render(core: &Core, broker: &Broker<Core>) -> String {
     let own = core.metrics.render();
     let mut text = own.strip_suffix("# EOF\n").unwrap_or(&own).to_owned();
     let store = core.store.metrics();
     let store = [
-        ("log_segments", store.segments),
-        ("log_size_bytes", store.log_bytes),
+        ("log_segments_now", store.segments),
+        ("log_size_bytes_now", store.log_bytes),
         ("log_truncated_bytes", store.truncated_bytes),
-        ("history_files", store.history_files),
-        ("history_bytes", store.history_bytes),
+        ("history_files_now", store.history_files),
+        ("history_bytes_now", store.history_bytes),
         ("history_rows_dropped", store.dropped_rows),
         ("log_cursors_dropped", store.dropped_cursors),
         ("log_segments_dropped", store.dropped_segments),
@@ -140,7 +133,13 @@ pub(crate) fn render(core: &Core, broker: &Broker<Core>) -> String {
         .chain(broker)
     {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "# TYPE gemelli_{name} gauge\ngemelli_{name} {value}");
+        let _ = match name.strip_suffix("_now") {
+            Some(name) => writeln!(text, "# TYPE gemelli_{name} gauge\ngemelli_{name} {value}"),
+            None => writeln!(
+                text,
+                "# TYPE gemelli_{name} counter\ngemelli_{name}_total {value}"
+            ),
+        };
     }
     text.push_str("# EOF\n");
     text

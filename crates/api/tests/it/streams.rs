@@ -103,6 +103,47 @@ async fn a_reader_that_is_too_slow_is_served_from_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_fell_out_of_the_ring_gets_all_in_pieces_of_bounded_size() {
+    let folder = Folder::new();
+    let mut options = options(folder.path());
+    options.limits.stream_frames = 1;
+    let server = Server::start_with(options).await;
+    server.apply(ROOMS).await;
+    let mut live = server.stream("/v1/stream?category=real", &[]).await;
+    let headers = [("content-type", "application/cloudevents-batch+json")];
+    let note = "x".repeat(10_000);
+    // Frames small enough for the ring, and far more text than the socket and one piece of catching up hold.
+    for batch in 0..500 {
+        let events: Vec<_> = (0..4)
+            .map(|n| {
+                json!({ "specversion": "1.0", "id": format!("office#{}", batch * 4 + n), "source": "office",
+                    "type": "ktwin.real.room", "data": { "temperature": n, "note": note } })
+            })
+            .collect();
+        let body = serde_json::Value::from(events).to_string();
+        server
+            .send("POST", "/events", &headers, &body)
+            .await
+            .expect(202);
+    }
+    for n in 0..2_000 {
+        let event = live.next().await;
+        assert_eq!(event.data["id"], format!("office#{n}"), "{}", event.name);
+    }
+    assert!(
+        server.node().metrics().stream_gaps.get() > 0,
+        "the reader was never too slow"
+    );
+    send(&server, 5_000).await;
+    assert_eq!(
+        live.next().await.data["id"],
+        "office#5000",
+        "and live again"
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_overview_is_one_page_and_one_stream() {
     let folder = Folder::new();
     let server = Server::start(folder.path()).await;
@@ -156,7 +197,9 @@ async fn metrics_name_kinds_and_never_a_twin() {
         r#"gemelli_events_total{category="real",interface="room"} 1"#,
         "gemelli_twins 2",
         r#"gemelli_stage_seconds_count{stage="sync"} 2"#,
-        "gemelli_mqtt_sessions_now 0",
+        "gemelli_mqtt_sessions 0",
+        "gemelli_mqtt_received_total 0",
+        "# TYPE gemelli_log_size_bytes gauge",
     ] {
         assert!(
             text.lines().any(|l| l == line),
@@ -164,6 +207,15 @@ async fn metrics_name_kinds_and_never_a_twin() {
         );
     }
     assert!(!text.contains("office"), "no twin is a label");
+    let mut names: Vec<_> = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("# TYPE "))
+        .collect();
+    names.sort_unstable();
+    assert!(
+        names.windows(2).all(|two| two[0] != two[1]) && !text.contains("_now"),
+        "each number has one name: {names:?}"
+    );
     assert!(text.ends_with("# EOF\n"));
     server.get("/healthz").await.expect(200);
     let status = server.get("/v1/status").await.expect(200).json();

@@ -6,3 +6,4 @@ mod faults;
 mod life;
 mod mqtt;
 mod rig;
+mod stops;
