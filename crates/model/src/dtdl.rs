@@ -13,6 +13,7 @@ mod fault;
 pub mod json;
 mod literal;
 mod model;
+pub mod object;
 mod read;
 mod tables;
 pub mod value;

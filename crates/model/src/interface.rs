@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// An interface as its author wrote it: own members only, inheritance not yet applied.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Interface {
     /// Its id; in a manifest this is `metadata.name`.
@@ -61,6 +61,9 @@ pub struct Interface {
     /// and passed on, but not in the state (imports from KTWIN).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
+    /// The DTDL document that all of this was made of, as it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtdl: Option<Value>,
 }
 
 /// A property.
@@ -179,6 +182,12 @@ pub struct Telemetry {
     pub name: Arc<str>,
     /// What it holds.
     pub schema: Schema,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<Arc<str>>,
+    /// Text for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Arc<str>>,
     /// Unit, as the model names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Arc<str>>,
@@ -196,12 +205,24 @@ pub struct Telemetry {
 pub struct Command {
     /// Its name.
     pub name: Arc<str>,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<Arc<str>>,
+    /// Text for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Arc<str>>,
     /// What it is sent with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Schema>,
+    /// What the model calls that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_name: Option<Arc<str>>,
     /// What it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Schema>,
+    /// What the model calls that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_name: Option<Arc<str>>,
 }
 
 /// A kind of edge.
@@ -210,6 +231,12 @@ pub struct Command {
 pub struct Relationship {
     /// Its name.
     pub name: Arc<str>,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<Arc<str>>,
+    /// Text for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Arc<str>>,
     /// The interface that its target implements or extends; any if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<InterfaceId>,
@@ -233,6 +260,12 @@ pub struct Relationship {
 pub struct Component {
     /// Its name.
     pub name: Arc<str>,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<Arc<str>>,
+    /// Text for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Arc<str>>,
     /// The interface of the part.
     pub interface: InterfaceId,
 }

@@ -3,6 +3,7 @@
 //! Plain data and pure checks. This crate never does IO, never asks for the time and never
 //! starts a task: a manifest comes in as text, a typed object or a list of problems goes out.
 
+pub mod convert;
 pub mod dtdl;
 pub mod id;
 pub mod interface;

@@ -6,6 +6,7 @@
 
 mod connection;
 mod derived;
+mod document;
 mod interface;
 mod problem;
 pub(crate) mod reader;

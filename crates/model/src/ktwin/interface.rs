@@ -46,6 +46,8 @@ pub(super) fn interface(name: Arc<str>, spec: &Node, gaps: &mut Gaps) -> Interfa
                 Some(Telemetry {
                     name,
                     schema,
+                    display_name: text(node, "displayName"),
+                    description: text(node, "description").or_else(|| text(node, "comment")),
                     unit: None,
                     last: true,
                     history: true,
@@ -61,10 +63,15 @@ pub(super) fn interface(name: Arc<str>, spec: &Node, gaps: &mut Gaps) -> Interfa
                     (!is_empty(schema)).then(|| self::schema(&name, Some(schema), gaps))
                 };
                 let (request, response) = (part("request"), part("response"));
+                let named = |part| text(node.field(part)?, "name");
                 Some(Command {
                     name,
+                    display_name: text(node, "displayName"),
+                    description: text(node, "description").or_else(|| text(node, "comment")),
                     request,
+                    request_name: named("request"),
                     response,
+                    response_name: named("response"),
                 })
             })
             .collect(),
@@ -83,6 +90,7 @@ pub(super) fn interface(name: Arc<str>, spec: &Node, gaps: &mut Gaps) -> Interfa
             .map(Node::value),
         ignore_case: true,
         open: true,
+        dtdl: None,
     }
 }
 
@@ -123,7 +131,7 @@ fn relationship(name: Arc<str>, node: &Node, gaps: &mut Gaps) -> Option<Relation
             name,
             schema,
             display_name: text(node, "displayName"),
-            description: None,
+            description: text(node, "description").or_else(|| text(node, "comment")),
             unit: None,
             writable: flag(node, "writable").unwrap_or(false),
             derived: None,
@@ -132,6 +140,8 @@ fn relationship(name: Arc<str>, node: &Node, gaps: &mut Gaps) -> Option<Relation
     Some(Relationship {
         properties: properties.collect(),
         name,
+        display_name: text(node, "displayName"),
+        description: text(node, "description").or_else(|| text(node, "comment")),
         target: text(node, "interface").map(InterfaceId::new),
         min_multiplicity: bound("minMultiplicity"),
         max_multiplicity: bound("maxMultiplicity"),

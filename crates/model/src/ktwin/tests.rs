@@ -137,6 +137,7 @@ spec:
   commands:
   - name: updateFrequency
     request: integer
+    requestName: r
   relationships:
   - name: refPole
     target: ngsi-ld-city-pole

@@ -3,6 +3,7 @@
 
 use super::{
     derived::derived,
+    document,
     reader::{Fields, Path, Reader},
     schema::schema,
     table::tables,
@@ -17,7 +18,7 @@ use std::sync::Arc;
 /// Longest name of a member, in bytes.
 pub const MAX_NAME_BYTES: usize = 512;
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "displayName",
     "description",
     "extends",
@@ -33,6 +34,7 @@ const FIELDS: [&str; 15] = [
     "service",
     "ignoreCase",
     "open",
+    "dtdl",
 ];
 
 pub(super) fn interface(
@@ -42,6 +44,9 @@ pub(super) fn interface(
     path: &Path<'_>,
 ) -> Option<Interface> {
     let fields = Fields::open(reader, node, path, "the spec of an interface", &FIELDS)?;
+    if let (Some(document), 1) = (fields.get("dtdl"), fields.all().len()) {
+        return document::interface(reader, name, document, &path.name("dtdl"));
+    }
     let once = Names::new(reader);
     let interface = Interface {
         id: InterfaceId::new(name.clone()),
@@ -77,6 +82,7 @@ pub(super) fn interface(
         service: fields.get("service").map(Node::value),
         ignore_case: fields.flag("ignoreCase", false),
         open: fields.flag("open", false),
+        dtdl: fields.get("dtdl").map(Node::value),
     };
     Some(interface)
 }
@@ -187,7 +193,15 @@ fn telemetry(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Telemetry>
         node,
         path,
         "a telemetry",
-        &["name", "schema", "unit", "last", "history"],
+        &[
+            "name",
+            "schema",
+            "displayName",
+            "description",
+            "unit",
+            "last",
+            "history",
+        ],
     )?;
     let name = name(&fields);
     let schema = fields
@@ -196,6 +210,8 @@ fn telemetry(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Telemetry>
     Some(Telemetry {
         name: name?,
         schema: schema?,
+        display_name: fields.text("displayName"),
+        description: fields.text("description"),
         unit: fields.text("unit"),
         last: fields.flag("last", true),
         history: fields.flag("history", true),
@@ -208,7 +224,15 @@ fn command(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Command> {
         node,
         path,
         "a command",
-        &["name", "request", "response"],
+        &[
+            "name",
+            "displayName",
+            "description",
+            "request",
+            "requestName",
+            "response",
+            "responseName",
+        ],
     )?;
     let part = |part: &'static str| {
         fields
@@ -218,14 +242,20 @@ fn command(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Command> {
     let (name, request, response) = (name(&fields), part("request"), part("response"));
     Some(Command {
         name: name?,
+        display_name: fields.text("displayName"),
+        description: fields.text("description"),
         request: request.flatten(),
+        request_name: fields.text("requestName"),
         response: response.flatten(),
+        response_name: fields.text("responseName"),
     })
 }
 
 fn relationship(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Relationship> {
-    const FIELDS: [&str; 6] = [
+    const FIELDS: [&str; 8] = [
         "name",
+        "displayName",
+        "description",
         "target",
         "minMultiplicity",
         "maxMultiplicity",
@@ -249,6 +279,8 @@ fn relationship(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Relatio
     let once = Names::new(reader);
     Some(Relationship {
         name: name?,
+        display_name: fields.text("displayName"),
+        description: fields.text("description"),
         target: fields.text("target").map(InterfaceId::new),
         min_multiplicity: min,
         max_multiplicity: max,
@@ -260,10 +292,13 @@ fn relationship(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Relatio
 }
 
 fn component(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Component> {
-    let fields = Fields::open(reader, node, path, "a component", &["name", "interface"])?;
+    const FIELDS: [&str; 4] = ["name", "displayName", "description", "interface"];
+    let fields = Fields::open(reader, node, path, "a component", &FIELDS)?;
     let (name, interface) = (name(&fields), fields.need_identifier("interface"));
     Some(Component {
         name: name?,
+        display_name: fields.text("displayName"),
+        description: fields.text("description"),
         interface: InterfaceId::new(interface?),
     })
 }

@@ -4,40 +4,24 @@
 //! name is its value.
 
 use super::{
-    reader::{Fields, Path, Reader},
+    reader::{Fields, Path, Reader, suggest},
     tree::{Node, Shape},
 };
 use crate::{
     Schema, Value,
-    schema::{Enum, EnumMember, Field, Object},
+    schema::{Enum, EnumMember, Field, Object, Recursive},
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-type Make = fn() -> Schema;
-
-const WORDS: [(&str, Make); 11] = [
-    ("boolean", || Schema::Boolean),
-    ("integer", || Schema::Integer),
-    ("long", || Schema::Long),
-    ("float", || Schema::Float),
-    ("double", || Schema::Double),
-    ("string", || Schema::String),
-    ("date", || Schema::Date),
-    ("time", || Schema::Time),
-    ("dateTime", || Schema::DateTime),
-    ("duration", || Schema::Duration),
-    ("any", || Schema::Any),
-];
-
-const SHAPES: [&str; 4] = ["enum", "object", "array", "map"];
+const SHAPES: [&str; 6] = ["enum", "object", "array", "map", "recursive", "ref"];
 
 pub(super) fn schema(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Schema> {
     if let Shape::Scalar(_) = node.shape {
-        return reader.word(node, path, &WORDS).map(|make| make());
+        return word(reader, node, path);
     }
     let fields = Fields::open(reader, node, path, "a schema", &SHAPES)?;
     let [(key, inner)] = fields.all() else {
-        let message = "a schema that is a map has exactly one field: enum, object, array or map";
+        let message = "a schema that is a map has exactly one field: enum, object, array, map, recursive or ref";
         reader.report("wrong-type", node.at, path, message, "keep one of them");
         return None;
     };
@@ -47,8 +31,62 @@ pub(super) fn schema(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Sc
         "object" => object(reader, inner, &path).map(Schema::Object),
         "array" => schema(reader, inner, &path).map(|of| Schema::Array(Arc::new(of))),
         "map" => schema(reader, inner, &path).map(|of| Schema::Map(Arc::new(of))),
+        "recursive" => recursive(reader, inner, &path).map(Schema::Recursive),
+        "ref" => reader.identifier(inner, &path).map(Schema::Ref),
         _ => None,
     }
+}
+
+fn word(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Schema> {
+    let text = reader.text(node, path)?;
+    let schema = Schema::of_word(&text);
+    if schema.is_none() {
+        let all: Vec<_> = Schema::words().collect();
+        reader.report(
+            "wrong-type",
+            node.at,
+            path,
+            format!("{text} is none of {}", all.join(", ")),
+            suggest(&text, &all),
+        );
+    }
+    schema
+}
+
+/// A schema that contains itself: every name that it refers to is one of its parts.
+fn recursive(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Recursive> {
+    let fields = Fields::open(reader, node, path, "a recursive schema", &["of", "schemas"])?;
+    let of = fields
+        .need("of")
+        .and_then(|node| schema(reader, node, &path.name("of")));
+    let inner = path.name("schemas");
+    let parts = Fields::any(reader, fields.need("schemas")?, &inner, "the parts")?;
+    let schemas: BTreeMap<Arc<str>, Schema> = parts
+        .all()
+        .iter()
+        .filter_map(|(key, node)| {
+            let part = schema(reader, node, &inner.name(&key.text))?;
+            Some((key.text.clone(), part))
+        })
+        .collect();
+    let of = of?;
+    for name in of.refs().chain(schemas.values().flat_map(Schema::refs)) {
+        if !schemas.contains_key(name) {
+            let message = format!("there is no part {name}");
+            reader.report(
+                "missing-field",
+                node.at,
+                &inner,
+                message,
+                "add it under schemas",
+            );
+            return None;
+        }
+    }
+    Some(Recursive {
+        of: Arc::new(of),
+        schemas: Arc::new(schemas),
+    })
 }
 
 fn enumeration(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Enum> {
@@ -64,7 +102,8 @@ fn enumeration(reader: &Reader, node: &Node, path: &Path<'_>) -> Option<Enum> {
             fields.each("values", |node, path| member(reader, node, path))
         }
     };
-    if values.is_empty() {
+    // DTDL has enumerations without a value; here an empty list is rather a slip.
+    if values.is_empty() && matches!(node.shape, Shape::List(_)) {
         let message = "an enumeration needs at least one value";
         reader.report("missing-field", node.at, path, message, "list its values");
     }

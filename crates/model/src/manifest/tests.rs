@@ -150,7 +150,7 @@ kind: Twin
 unknown-field 3:13 /metadata/nmae: metadata has no field nmae; did you mean name?
 missing-field 3:11 /metadata: metadata needs the field name; add name
 unknown-field 5:3 /spec/propertys: the spec of an interface has no field propertys; did you mean properties?
-wrong-type 7:27 /spec/properties/0/schema: duble is none of boolean, integer, long, float, double, string, date, time, dateTime, duration, any; did you mean double?
+wrong-type 7:27 /spec/properties/0/schema: duble is none of boolean, integer, long, float, double, string, date, time, dateTime, duration, byte, short, unsignedByte, unsignedShort, unsignedInteger, unsignedLong, bytes, decimal, uuid, any; did you mean double?
 missing-field 8:7 /spec/properties/1: a property needs the field schema; add schema
 missing-field 9:43 /spec/properties/2/derived: a derived property has exactly one of expression and aggregate; add one of the two
 missing-field 10:56 /spec/properties/3/derived/aggregate: this aggregate needs of: what of the related twins it is computed from; add of

@@ -4,8 +4,14 @@
 //! is lost; everything else must fit as it is.
 
 use super::{Enum, Object, Schema};
-use crate::{Value, nearest, time};
-use std::{fmt, sync::Arc};
+use crate::{Value, dtdl::value::Primitive, nearest, time};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// The named parts of the schema around.
+type Parts = BTreeMap<Arc<str>, Schema>;
+
+/// 2^64: the first double that is no whole number of 64 bits without a sign.
+const UNSIGNED_END: f64 = 18_446_744_073_709_551_616.0;
 
 /// Deepest nesting of a value that is looked at.
 pub const MAX_DEPTH: usize = 64;
@@ -56,7 +62,7 @@ impl Schema {
     ///
     /// Null fits only [`Schema::Any`]: that a member is absent is for its owner to say.
     pub fn check(&self, value: &Value) -> Result<Value, Mismatch> {
-        self.check_at(value, 0)
+        self.check_at(value, 0, None)
     }
 
     /// As [`Schema::check`], for interfaces that take what comes (imports from KTWIN): numbers of any
@@ -94,7 +100,12 @@ impl Schema {
         }
     }
 
-    fn check_at(&self, value: &Value, depth: usize) -> Result<Value, Mismatch> {
+    fn check_at(
+        &self,
+        value: &Value,
+        depth: usize,
+        parts: Option<&Parts>,
+    ) -> Result<Value, Mismatch> {
         if depth > MAX_DEPTH {
             return Err(Mismatch::new(
                 format!("at most {MAX_DEPTH} levels of nesting"),
@@ -123,12 +134,12 @@ impl Schema {
             Self::DateTime => text(|t| time::parse_ms(t).is_some()),
             Self::Duration => text(time::is_duration),
             Self::Enum(members) => members.check(value).ok_or_else(wrong),
-            Self::Object(object) => object.check(value, depth, wrong),
+            Self::Object(object) => object.check(value, depth, parts, wrong),
             Self::Array(of) => match value {
                 Value::Array(items) => items
                     .iter()
                     .enumerate()
-                    .map(|(i, item)| of.check_at(item, depth + 1).map_err(|m| m.under(i)))
+                    .map(|(i, item)| of.check_at(item, depth + 1, parts).map_err(|m| m.under(i)))
                     .collect::<Result<Arc<[_]>, _>>()
                     .map(Value::Array),
                 _ => Err(wrong()),
@@ -137,7 +148,9 @@ impl Schema {
                 Value::Object(fields) => fields
                     .iter()
                     .map(|(name, item)| {
-                        let item = of.check_at(item, depth + 1).map_err(|m| m.under(name))?;
+                        let item = of
+                            .check_at(item, depth + 1, parts)
+                            .map_err(|m| m.under(name))?;
                         Ok((name.clone(), item))
                     })
                     .collect::<Result<Arc<[_]>, _>>()
@@ -145,6 +158,26 @@ impl Schema {
                 _ => Err(wrong()),
             },
             Self::Any => Ok(value.clone()),
+            Self::UnsignedLong => match value {
+                Value::Int(n) if *n >= 0 => Ok(value.clone()),
+                Value::Double(n) if n.fract() == 0.0 && (0.0..UNSIGNED_END).contains(n) => {
+                    Ok(whole(value).map_or_else(|| value.clone(), Value::Int))
+                }
+                _ => Err(wrong()),
+            },
+            Self::Byte => bounded(value, i8::MIN.into(), i8::MAX.into()).ok_or_else(wrong),
+            Self::Short => bounded(value, i16::MIN.into(), i16::MAX.into()).ok_or_else(wrong),
+            Self::UnsignedByte => bounded(value, 0, u8::MAX.into()).ok_or_else(wrong),
+            Self::UnsignedShort => bounded(value, 0, u16::MAX.into()).ok_or_else(wrong),
+            Self::UnsignedInteger => bounded(value, 0, u32::MAX.into()).ok_or_else(wrong),
+            Self::Bytes => text(|t| Primitive::Bytes.takes_text(t)),
+            Self::Decimal => text(|t| Primitive::Decimal.takes_text(t)),
+            Self::Uuid => text(|t| Primitive::Uuid.takes_text(t)),
+            Self::Recursive(whole) => whole.of.check_at(value, depth + 1, Some(&whole.schemas)),
+            Self::Ref(name) => match parts.and_then(|parts| parts.get(name)) {
+                Some(part) => part.check_at(value, depth + 1, parts),
+                None => Err(wrong()),
+            },
         }
     }
 
@@ -167,6 +200,17 @@ impl Schema {
             Self::Object(_) | Self::Map(_) => "an object".into(),
             Self::Array(_) => "a list".into(),
             Self::Any => "any JSON".into(),
+            Self::Byte => "a whole number from -128 to 127".into(),
+            Self::Short => "a whole number of 16 bits".into(),
+            Self::UnsignedByte => "a whole number from 0 to 255".into(),
+            Self::UnsignedShort => "a whole number of 16 bits without a sign".into(),
+            Self::UnsignedInteger => "a whole number of 32 bits without a sign".into(),
+            Self::UnsignedLong => "a whole number of 64 bits without a sign".into(),
+            Self::Bytes => "base 64 text such as AQID".into(),
+            Self::Decimal => "decimal digits in a text such as \"-12.50\"".into(),
+            Self::Uuid => "a UUID such as 01234567-89ab-cdef-0123-456789abcdef".into(),
+            Self::Recursive(whole) => whole.of.describe(),
+            Self::Ref(name) => format!("a value of {name}"),
         }
     }
 }
@@ -186,6 +230,7 @@ impl Object {
         &self,
         value: &Value,
         depth: usize,
+        parts: Option<&Parts>,
         wrong: impl Fn() -> Mismatch,
     ) -> Result<Value, Mismatch> {
         let Value::Object(fields) = value else {
@@ -198,7 +243,7 @@ impl Object {
                     Some(field) => {
                         let item = field
                             .schema
-                            .check_at(item, depth + 1)
+                            .check_at(item, depth + 1, parts)
                             .map_err(|m| m.under(name))?;
                         Ok((field.name.clone(), item))
                     }
@@ -224,6 +269,12 @@ impl Object {
         }
         .under(name)
     }
+}
+
+/// The value as a whole number within bounds, both included.
+fn bounded(value: &Value, least: i64, most: i64) -> Option<Value> {
+    let n = whole(value)?;
+    (least..=most).contains(&n).then_some(Value::Int(n))
 }
 
 /// The whole number that a value is, if nothing is lost.

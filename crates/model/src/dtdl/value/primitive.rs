@@ -193,7 +193,8 @@ impl Primitive {
         !self.is_text() && !matches!(self, Self::Boolean | Self::String)
     }
 
-    fn takes_text(self, text: &str) -> bool {
+    /// Whether a text has the form of this schema; of one without a form, no.
+    pub(crate) fn takes_text(self, text: &str) -> bool {
         match self {
             Self::Bytes => is_base64(text),
             Self::Date => temporal::is_date(text),
