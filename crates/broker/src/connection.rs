@@ -6,32 +6,31 @@
 
 mod close;
 mod open;
+mod retained;
 mod scan;
+mod subscribe;
 
 use crate::{
     host::{Host, Principal, Unavailable},
     io::{Io, Moved},
     metrics::add,
-    record::{Change, Kept, Testament},
+    record::{Change, Testament},
     session::{
         Claim, Session,
         inbound::{Gate, Inbound},
-        outbound::{Flow, Message, OUTPUT_BYTES, Wanted},
+        outbound::{Flow, OUTPUT_BYTES},
     },
-    shared::{self, Shared},
-    sys,
+    shared::Shared,
 };
 use bytes::BytesMut;
 use close::End;
 use gemelli_mqtt::{
-    Malformed, Packet, Qos, Reason,
-    codec::Codec,
-    packet::{Disconnect, RetainHandling, SubAck, Subscribe, Unsubscribe},
-    topic,
+    Malformed, Packet, Reason, codec::Codec, packet::Disconnect,
 };
+use retained::Lookups;
 use scan::Scanning;
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::BTreeSet,
     future::Future,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
@@ -62,14 +61,16 @@ pub struct Connection<H> {
     keep_alive: Option<KeepAlive>,
     will: Option<Box<Testament>>,
     expiry_s: u32,
-    /// Retained messages that are still to be queued.
-    retained: VecDeque<(Arc<Kept>, Wanted)>,
+    /// Retained messages that are still to be looked up.
+    retained: Lookups,
 }
 
 struct KeepAlive {
     patience: Duration,
     heard: Instant,
     timer: Pin<Box<Sleep>>,
+    /// How much output waited for the client when the server, which was not reading, last looked, bytes.
+    output: Option<usize>,
 }
 
 /// What roused the loop.
@@ -173,7 +174,7 @@ impl<H: Host> Connection<H> {
                     self.scanned(found);
                 }
                 Roused::Silence => {
-                    if let Some(end) = self.silence() {
+                    if let Some(end) = self.silence(read) {
                         return end;
                     }
                 }
@@ -222,7 +223,7 @@ impl<H: Host> Connection<H> {
                 &self.shared.counters,
             );
             let behind = outbound.flow();
-            let idle = outbound.is_idle();
+            let idle = outbound.is_idle(&self.shared.options);
             drop(outbound);
             self.inbound.outbound_changes(changes);
             if let (Flow::Behind { from }, true, None) = (behind, idle, &scanning) {
@@ -254,18 +255,29 @@ impl<H: Host> Connection<H> {
         }
     }
 
-    fn silence(&mut self) -> Option<End> {
+    /// The timer ran out. While the server does not read it cannot hear: only a client that takes nothing of
+    /// a full output is given up then.
+    fn silence(&mut self, reading: bool) -> Option<End> {
+        let waiting = self.output.len();
         let keep_alive = self.keep_alive.as_mut()?;
+        let before = keep_alive.output.take();
+        if !reading {
+            keep_alive.output = Some(waiting);
+            if waiting < OUTPUT_BYTES || before != Some(waiting) {
+                keep_alive.heard = Instant::now();
+            }
+        }
         let due = keep_alive.heard + keep_alive.patience;
         if due > Instant::now() {
             keep_alive.timer.as_mut().reset(due);
             return None;
         }
         add(&self.shared.counters.closed_for_keep_alive, 1);
-        Some(End::told(
-            Reason::KEEP_ALIVE_TIMEOUT,
-            "nothing came for one and a half keep-alives: send PINGREQ in time",
-        ))
+        let text = match reading {
+            true => "nothing came for one and a half keep-alives: send PINGREQ in time",
+            false => "nothing was taken for one and a half keep-alives: read what is sent",
+        };
+        Some(End::told(Reason::KEEP_ALIVE_TIMEOUT, text))
     }
 
     /// Decodes and takes what a read brought.
@@ -322,7 +334,10 @@ impl<H: Host> Connection<H> {
         match packet {
             Packet::PubRel(ack) => self.inbound.pubrel(ack.packet_id, received),
             Packet::PubAck(ack) => {
-                session.outbound.lock().puback(ack.packet_id);
+                session
+                    .outbound
+                    .lock()
+                    .puback(ack.packet_id, &self.shared.counters);
                 self.acknowledged(session);
             }
             Packet::PubRec(ack) => {
@@ -332,13 +347,16 @@ impl<H: Host> Connection<H> {
                     &self.codec,
                     &mut self.output,
                     &mut changes,
+                    &self.shared.counters,
                 );
             }
             Packet::PubComp(ack) => {
-                session
-                    .outbound
-                    .lock()
-                    .pubcomp(&session.client, ack.packet_id, &mut changes);
+                session.outbound.lock().pubcomp(
+                    &session.client,
+                    ack.packet_id,
+                    &mut changes,
+                    &self.shared.counters,
+                );
                 self.acknowledged(session);
             }
             Packet::Subscribe(subscribe) => self.subscribe(*subscribe, session)?,
@@ -380,167 +398,6 @@ impl<H: Host> Connection<H> {
         }
     }
 
-    fn subscribe(&mut self, subscribe: Subscribe, session: &Arc<Session>) -> Result<(), End> {
-        let mut reasons = Vec::with_capacity(subscribe.filters.len());
-        let mut remedy = None;
-        for (filter, options) in subscribe.filters {
-            let mut refuse = |reason: Reason, text: &'static str| {
-                remedy = Some(text);
-                reasons.push(reason);
-            };
-            let plain = match topic::shared(&filter) {
-                None if topic::is_filter(&filter) => &*filter,
-                Some(Some((_, plain))) if options.no_local => {
-                    let _ = plain;
-                    return Err(self.protocol(Malformed::protocol(
-                        "a shared subscription with \"no local\"",
-                    )));
-                }
-                Some(Some((_, plain))) => plain,
-                _ => {
-                    refuse(
-                        Reason::TOPIC_FILTER_INVALID,
-                        "wildcards stand for whole levels, and # comes last",
-                    );
-                    continue;
-                }
-            };
-            if !self
-                .shared
-                .host
-                .allow(&self.principal, crate::host::Action::Subscribe, plain)
-            {
-                refuse(
-                    Reason::NOT_AUTHORIZED,
-                    "the principal may not subscribe to this filter: ask for a policy that allows it",
-                );
-                continue;
-            }
-            let many = session.outbound.lock().subscriptions.len()
-                >= self.shared.options.max_subscriptions;
-            let filter: Arc<str> = Arc::from(&*filter);
-            if many && !session.outbound.lock().subscriptions.contains_key(&filter) {
-                refuse(
-                    Reason::QUOTA_EXCEEDED,
-                    "the session has as many subscriptions as it may: use wildcards",
-                );
-                continue;
-            }
-            let new = self
-                .shared
-                .subscribe(session, &filter, options, subscribe.subscription_id);
-            if self.inbound.settings().durable {
-                let since = session
-                    .outbound
-                    .lock()
-                    .subscriptions
-                    .get(&filter)
-                    .map_or(0, |s| s.since);
-                self.inbound.change(&Change::Subscribed {
-                    client: session.client.clone(),
-                    filter: filter.clone(),
-                    options,
-                    id: subscribe.subscription_id,
-                    since,
-                });
-            }
-            reasons.push(Reason(options.qos.number()));
-            let retained = match options.retain_handling {
-                RetainHandling::Send => true,
-                RetainHandling::SendIfNew => new,
-                RetainHandling::DoNotSend => false,
-            };
-            if retained && topic::shared(&filter).is_none() {
-                self.find_retained(&filter, options.qos, subscribe.subscription_id);
-            }
-        }
-        let reason_string = remedy
-            .filter(|_| self.inbound.settings().reason_strings)
-            .map(Into::into);
-        self.inbound.suback(SubAck {
-            packet_id: subscribe.packet_id,
-            reasons,
-            reason_string,
-        });
-        Ok(())
-    }
-
-    fn find_retained(&mut self, filter: &str, qos: Qos, id: Option<u32>) {
-        let now_ms = self.shared.host.now_ms();
-        let mut found = self.shared.image.lock().matching(filter, now_ms);
-        if filter.starts_with("$SYS") {
-            found.extend(
-                sys::current(&self.shared)
-                    .into_iter()
-                    .filter(|m| topic::matches(filter, &m.topic))
-                    .map(Arc::new),
-            );
-        }
-        for kept in found {
-            let wanted = Wanted {
-                qos: qos.min(kept.qos),
-                retain: true,
-                shared: false,
-                ids: shared::ids(id),
-            };
-            self.retained.push_back((kept, wanted));
-        }
-    }
-
-    /// Queues retained messages while there is room: their number is only bounded by what is retained.
-    fn push_retained(&mut self, session: &Session) {
-        if self.retained.is_empty() {
-            return;
-        }
-        let mut outbound = session.outbound.lock();
-        while let Some((kept, wanted)) = self.retained.pop_front() {
-            let message = Message {
-                seq: crate::session::NOT_LOGGED,
-                topic: kept.topic.clone(),
-                payload: kept.payload.clone(),
-                properties: kept.properties.clone(),
-                qos: kept.qos,
-                expires_ms: kept.expires_ms,
-            };
-            if !outbound.fits(&message, &self.shared.options) {
-                self.retained.push_front((kept, wanted));
-                break;
-            }
-            outbound.offer(
-                &Arc::new(message),
-                wanted,
-                &self.shared.options,
-                &self.shared.counters,
-            );
-        }
-        if self.retained.is_empty() {
-            self.retained = VecDeque::new();
-        }
-    }
-
-    fn unsubscribe(&mut self, unsubscribe: Unsubscribe, session: &Arc<Session>) {
-        let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
-        for filter in unsubscribe.filters {
-            let existed = self.shared.unsubscribe(session, &filter);
-            reasons.push(if existed {
-                Reason::SUCCESS
-            } else {
-                Reason::NO_SUBSCRIPTION_EXISTED
-            });
-            if existed && self.inbound.settings().durable {
-                self.inbound.change(&Change::Unsubscribed {
-                    client: session.client.clone(),
-                    filter: Arc::from(&*filter),
-                });
-            }
-        }
-        self.inbound.unsuback(SubAck {
-            packet_id: unsubscribe.packet_id,
-            reasons,
-            reason_string: None,
-        });
-    }
-
     fn disconnect(&mut self, disconnect: &Disconnect) -> End {
         if let Some(expiry_s) = disconnect.session_expiry_s {
             if self.expiry_s == 0 && expiry_s > 0 {
@@ -550,10 +407,9 @@ impl<H: Host> Connection<H> {
             }
             self.expiry_s = expiry_s.min(self.shared.options.max_session_expiry_s);
         }
-        if disconnect.reason != Reason::DISCONNECT_WITH_WILL {
-            return End::Left;
+        End::Left {
+            will: disconnect.reason == Reason::DISCONNECT_WITH_WILL,
         }
-        End::Lost
     }
 }
 

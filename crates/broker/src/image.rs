@@ -126,28 +126,37 @@ impl Image {
         self.retained.get(topic)
     }
 
-    /// Retained messages on topics that match, which have not expired.
-    pub fn matching(&self, filter: &str, now_ms: i64) -> Vec<Arc<Kept>> {
+    /// Retained messages on topics that match and come after `after`, at most `most`, which have not expired.
+    /// Each topic looked at takes one of `looks`. The answer's second part: where to go on, if there may be more.
+    pub fn matching(
+        &self,
+        filter: &str,
+        after: Option<&str>,
+        now_ms: i64,
+        most: usize,
+        looks: &mut usize,
+    ) -> (Vec<Arc<Kept>>, Option<Arc<str>>) {
         let alive = |m: &&Arc<Kept>| m.expires_ms.is_none_or(|at| at > now_ms);
         let Some(wild) = filter.find(['+', '#']) else {
-            return self
-                .retained
-                .get(filter)
-                .into_iter()
-                .filter(alive)
-                .cloned()
-                .collect();
+            *looks = looks.saturating_sub(1);
+            let message = self.retained.get(filter).filter(alive);
+            return (message.into_iter().cloned().collect(), None);
         };
         // Only topics that share what stands before the first wildcard ("a/#" matches "a" too).
         let prefix = filter.get(..wild).unwrap_or_default().trim_end_matches('/');
-        self.retained
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
-            .take_while(|(topic, _)| topic.starts_with(prefix))
-            .filter(|(name, _)| topic::matches(filter, name))
-            .map(|(_, message)| message)
-            .filter(alive)
-            .cloned()
-            .collect()
+        let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
+        let topics = self.retained.range::<str, _>((from, Bound::Unbounded));
+        let mut found = Vec::new();
+        for (name, message) in topics.take_while(|(topic, _)| topic.starts_with(prefix)) {
+            *looks = looks.saturating_sub(1);
+            if topic::matches(filter, name) && alive(&message) {
+                found.push(message.clone());
+            }
+            if *looks == 0 || found.len() >= most {
+                return (found, Some(name.clone()));
+            }
+        }
+        (found, None)
     }
 
     /// Forgets retained messages that have expired; answers with their number.
@@ -471,8 +480,9 @@ mod tests {
             },
         ]);
         let find = |image: &Image, filter, now| {
-            image
-                .matching(filter, now)
+            let (found, rest) = image.matching(filter, None, now, 9, &mut 9);
+            assert!(rest.is_none());
+            found
                 .iter()
                 .map(|m| m.topic.to_string())
                 .collect::<Vec<_>>()
@@ -494,5 +504,27 @@ mod tests {
         assert_eq!(find(&image, "a/#", 0), ["a/b", "a/c"]);
         assert_eq!(image.expire(10), 1);
         assert_eq!(image.retained_size().0, 3);
+    }
+
+    #[test]
+    fn retained_messages_are_looked_up_piece_by_piece() {
+        let kept = |topic: &str| Change::Retained {
+            message: message(topic, b"1"),
+        };
+        let image = image(&["a/1", "a/2/x", "a/3", "a/4", "a0", "b"].map(kept));
+        for (most, looks) in [(1, 100), (2, 100), (100, 1), (100, 2), (100, 100)] {
+            let (mut all, mut after) = (Vec::new(), None::<Arc<str>>);
+            loop {
+                let (found, rest) =
+                    image.matching("a/+", after.as_deref(), 0, most, &mut looks.clone());
+                assert!(found.len() <= most);
+                all.extend(found.iter().map(|m| m.topic.to_string()));
+                after = rest;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(all, ["a/1", "a/3", "a/4"], "{most} {looks}");
+        }
     }
 }

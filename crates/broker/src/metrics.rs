@@ -40,7 +40,7 @@ counters! {
     subscriptions_now,
     /// Retained messages now.
     retained_now,
-    /// Bytes of messages that wait for clients now.
+    /// Bytes of messages that wait for clients, or are in flight to them, now.
     queued_bytes_now,
     /// Connections that sent a valid CONNECT.
     connected,

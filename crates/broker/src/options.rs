@@ -23,13 +23,15 @@ pub struct Options {
     pub max_session_expiry_s: u32,
     /// How long a session of an older client with "clean session 0" lives without a connection, seconds.
     pub v3_session_expiry_s: u32,
-    /// Bytes of messages that may wait for one client: past it QoS 0 is dropped, durable sessions read
-    /// from the log, others lose the newest messages. All counted.
+    /// Bytes of messages that may wait for one client or be in flight to it: past it QoS 0 is dropped, durable
+    /// sessions read from the log, others lose the newest messages. All counted.
     pub queue_bytes: usize,
-    /// Bytes of messages that may wait for all clients together.
+    /// Bytes of messages that may wait for all clients, or be in flight to them, together.
     pub total_queue_bytes: usize,
     /// A clean session that loses a QoS 1 or 2 message is disconnected (0x97) rather than left with a gap.
     pub disconnect_slow: bool,
+    /// Most filters of one SUBSCRIBE; those past it are refused (0x97), and the client can send them in another one.
+    pub max_filters: usize,
     /// Most subscriptions of one session.
     pub max_subscriptions: usize,
     /// Most sessions, connected or not.
@@ -59,6 +61,7 @@ impl Default for Options {
             queue_bytes: 1 << 20,
             total_queue_bytes: 256 << 20,
             disconnect_slow: false,
+            max_filters: 1_000,
             max_subscriptions: 10_000,
             max_sessions: 1_000_000,
             max_retained: 1_000_000,

@@ -10,7 +10,7 @@ pub mod outbound;
 #[cfg(test)]
 mod script;
 
-use crate::image;
+use crate::{image, metrics::Counters};
 use gemelli_event::Seq;
 use outbound::Outbound;
 use parking_lot::Mutex;
@@ -68,8 +68,13 @@ impl Session {
     }
 
     /// The session as it stood in the log.
-    pub fn restored(client: Arc<str>, number: u64, image: &image::Session) -> Arc<Self> {
-        let session = Self::new(client, number, Outbound::restored(image));
+    pub fn restored(
+        client: Arc<str>,
+        number: u64,
+        image: &image::Session,
+        counters: &Counters,
+    ) -> Arc<Self> {
+        let session = Self::new(client, number, Outbound::restored(image, counters));
         session.received.lock().clone_from(&image.received);
         session
     }

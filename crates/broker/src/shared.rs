@@ -183,7 +183,10 @@ impl<H: Host> Shared<H> {
         }
         session.leave();
         drop(sessions);
-        let subscriptions = std::mem::take(&mut session.outbound.lock().subscriptions);
+        let mut outbound = session.outbound.lock();
+        let subscriptions = std::mem::take(&mut outbound.subscriptions);
+        outbound.discard(&self.counters);
+        drop(outbound);
         for (filter, subscription) in subscriptions {
             self.unroute(session, &filter, subscription.options);
         }

@@ -217,7 +217,7 @@ pub fn restore<H: Host>(shared: &Arc<Shared<H>>, now_ms: i64, crashed: bool) {
             delay_will(shared, &client, will.clone(), due_ms);
         }
         if let Some(expiry_s) = image.expiry_s {
-            let session = Session::restored(client, shared.number(), &image);
+            let session = Session::restored(client, shared.number(), &image, &shared.counters);
             expire_session(
                 shared,
                 &session,

@@ -22,9 +22,12 @@ const LINGER_MS: u64 = 500;
 /// Why a connection ends.
 #[derive(Debug)]
 pub enum End {
-    /// The client said goodbye: no will.
-    Left,
-    /// It vanished, or asked for its will.
+    /// The client said goodbye.
+    Left {
+        /// It asked for its will.
+        will: bool,
+    },
+    /// It vanished.
     Lost,
     /// The server ends it and, in MQTT 5, says why.
     Told(Disconnect),
@@ -49,7 +52,7 @@ impl<H: Host> Connection<H> {
         let client = session.client.clone();
         let now_ms = shared.host.now_ms();
         // What came in one read with a goodbye is still taken; what was cut off was never received.
-        let mut items = if matches!(end, End::Left) {
+        let mut items = if matches!(end, End::Left { .. }) {
             self.inbound.take_items()
         } else {
             self.inbound.forget(&mut session.received.lock());
@@ -73,7 +76,7 @@ impl<H: Host> Connection<H> {
         self.hand_back(missed);
         let durable = self.expiry_s > 0;
         if let Some(will) = self.will.take().filter(|_| !stopping) {
-            if matches!(end, End::Left) {
+            if matches!(end, End::Left { will: false }) {
                 items.push(timers::session_item(&[Change::Unwilled {
                     client: client.clone(),
                 }]));

@@ -1,6 +1,6 @@
 //! How a connection begins: CONNECT, authentication, the session, CONNACK.
 
-use super::{Connection, KeepAlive, close};
+use super::{Connection, KeepAlive, close, retained::Lookups};
 use crate::{
     host::{Credentials, Host, Item, Refused, Transport},
     io::{Io, Moved},
@@ -21,7 +21,6 @@ use gemelli_mqtt::{
     topic,
 };
 use std::{
-    collections::VecDeque,
     future::poll_fn,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
@@ -120,7 +119,7 @@ pub async fn open<H: Host>(shared: Arc<Shared<H>>, arrival: Arrival) -> Option<B
                 keep_alive: accepted.keep_alive,
                 will: accepted.will,
                 expiry_s: accepted.expiry_s,
-                retained: VecDeque::new(),
+                retained: Lookups::default(),
             }))
         }
         Err(why) => {
@@ -255,6 +254,7 @@ async fn accept<H: Host>(
         patience,
         heard: Instant::now(),
         timer: Box::pin(tokio::time::sleep(patience)),
+        output: None,
     });
 
     let durable = expiry_s > 0;

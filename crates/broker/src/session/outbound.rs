@@ -25,7 +25,7 @@ use std::{
 };
 
 use message::{Flying, Queued, State};
-pub use message::{Ids, Message, Wanted};
+pub use message::{Ids, Message, OVERHEAD_BYTES, Wanted};
 
 /// Bytes that may wait in a connection's output before no more is moved there.
 pub const OUTPUT_BYTES: usize = 64 << 10;
@@ -93,8 +93,11 @@ pub struct Outbound {
     next_id: u16,
     scrambled: bool,
     queue: VecDeque<Queued>,
-    queue_bytes: usize,
     flying: VecDeque<Flying>,
+    /// What the queue and the messages in flight count for, bytes.
+    held_bytes: usize,
+    /// What the message that found no room in the log's place needs, bytes.
+    needed_bytes: usize,
     flow: Flow,
     reached: Option<Seq>,
     /// Acknowledged messages since the cursor was last taken.
@@ -118,8 +121,9 @@ impl Outbound {
             next_id: 0,
             scrambled: false,
             queue: VecDeque::new(),
-            queue_bytes: 0,
             flying: VecDeque::new(),
+            held_bytes: 0,
+            needed_bytes: 0,
             flow: Flow::Live { from: 0 },
             reached: None,
             acknowledged: 0,
@@ -128,7 +132,7 @@ impl Outbound {
     }
 
     /// Of a session that was in the log.
-    pub fn restored(image: &image::Session) -> Self {
+    pub fn restored(image: &image::Session, counters: &Counters) -> Self {
         let mut out = Self::new();
         out.link.durable = image.expiry_s.is_some();
         out.flow = Flow::Behind { from: image.cursor };
@@ -150,6 +154,8 @@ impl Outbound {
             });
             out.next_id = out.next_id.max(*packet_id);
         }
+        let held = out.flying.iter().map(|f| f.queued.message.cost()).sum();
+        out.hold(held, counters);
         out.scrambled = !out.flying.is_empty();
         out
     }
@@ -176,14 +182,24 @@ impl Outbound {
         })
     }
 
-    /// Whether a message fits into the queue.
-    pub fn fits(&self, message: &Message, options: &Options) -> bool {
-        self.queue.is_empty() || self.queue_bytes + message.cost() <= options.queue_bytes
+    /// Whether there is room for so much more. One message alone always has room.
+    pub fn fits(&self, cost: usize, options: &Options) -> bool {
+        self.held_bytes == 0 || self.held_bytes + cost <= options.queue_bytes
     }
 
-    /// Whether the queue is empty.
-    pub fn is_idle(&self) -> bool {
-        self.queue.is_empty()
+    /// Whether the queue is empty, and there is room for what a scan brings.
+    pub fn is_idle(&self, options: &Options) -> bool {
+        self.queue.is_empty() && self.fits(self.needed_bytes, options)
+    }
+
+    fn hold(&mut self, bytes: usize, counters: &Counters) {
+        self.held_bytes += bytes;
+        add(&counters.queued_bytes_now, bytes as u64);
+    }
+
+    fn let_go(&mut self, bytes: usize, counters: &Counters) {
+        self.held_bytes -= bytes;
+        sub(&counters.queued_bytes_now, bytes as u64);
     }
 
     /// A client connected. What was under way is sent again: bytes to `out`, what must be recorded first to `changes`.
@@ -239,11 +255,18 @@ impl Outbound {
                 from: first.unwrap_or(self.base(delivered)),
             };
         }
-        sub(&counters.queued_bytes_now, self.queue_bytes as u64);
+        let waited = self.queue.iter().map(|q| q.message.cost()).sum();
+        self.let_go(waited, counters);
         self.queue = VecDeque::new();
-        self.queue_bytes = 0;
         self.flying.shrink_to_fit();
         shared
+    }
+
+    /// The session is gone for good: what it held is let go.
+    pub fn discard(&mut self, counters: &Counters) {
+        self.queue = VecDeque::new();
+        self.flying = VecDeque::new();
+        self.let_go(self.held_bytes, counters);
     }
 
     /// Everything before this place was acknowledged; `delivered` is what all live sessions have seen.
@@ -278,7 +301,7 @@ impl Outbound {
 
     /// Whether a shared subscription's message can be left with it.
     pub fn takes_shared(&self, cost: usize, options: &Options) -> bool {
-        self.connected && self.queue_bytes + cost <= options.queue_bytes
+        self.connected && self.fits(cost, options)
     }
 
     /// Offers a released message.
@@ -305,8 +328,7 @@ impl Outbound {
             }
         }
         let cost = message.cost() as u64;
-        let full = self.queue_bytes + message.cost() > options.queue_bytes
-            && !self.queue.is_empty()
+        let full = !self.fits(message.cost(), options)
             || counters
                 .queued_bytes_now
                 .load(std::sync::atomic::Ordering::Relaxed)
@@ -346,16 +368,17 @@ impl Outbound {
         if again || wanted.qos == Qos::AtMostOnce {
             return true;
         }
-        if self.queue_bytes + message.cost() > options.queue_bytes && !self.queue.is_empty() {
+        if !self.fits(message.cost(), options) {
+            self.needed_bytes = message.cost();
             return false;
         }
+        self.needed_bytes = 0;
         self.push(message, wanted, counters);
         true
     }
 
     fn push(&mut self, message: Arc<Message>, wanted: Wanted, counters: &Counters) {
-        self.queue_bytes += message.cost();
-        add(&counters.queued_bytes_now, message.cost() as u64);
+        self.hold(message.cost(), counters);
         self.queue.push_back(Queued { message, wanted });
     }
 
@@ -376,10 +399,9 @@ impl Outbound {
                 break;
             };
             let cost = queued.message.cost();
-            self.queue_bytes -= cost;
-            sub(&counters.queued_bytes_now, cost as u64);
             if queued.message.expires_ms.is_some_and(|at| at <= now_ms) {
                 expired += 1;
+                self.let_go(cost, counters);
                 continue;
             }
             if queued
@@ -388,6 +410,7 @@ impl Outbound {
                 > self.link.max_packet_bytes
             {
                 large += 1;
+                self.let_go(cost, counters);
                 continue;
             }
             (sent, bytes) = (sent + 1, bytes + queued.message.payload.len() as u64);
@@ -395,6 +418,7 @@ impl Outbound {
                 queued
                     .outgoing(0, false, now_ms)
                     .encode(self.link.version, out);
+                self.let_go(cost, counters);
                 continue;
             }
             let packet_id = self.free_id();
@@ -449,8 +473,8 @@ impl Outbound {
     }
 
     /// PUBACK: the message is done, whatever its reason. Unknown ones are ignored, as the specification wants.
-    pub fn puback(&mut self, packet_id: u16) {
-        self.finish(packet_id, Qos::AtLeastOnce);
+    pub fn puback(&mut self, packet_id: u16, counters: &Counters) {
+        self.finish(packet_id, Qos::AtLeastOnce, counters);
     }
 
     /// PUBREC.
@@ -461,6 +485,7 @@ impl Outbound {
         codec: &Codec,
         out: &mut BytesMut,
         changes: &mut Vec<(u16, Change)>,
+        counters: &Counters,
     ) {
         let packet_id = ack.packet_id;
         let durable = self.link.durable;
@@ -475,7 +500,7 @@ impl Outbound {
             );
         };
         if ack.reason.is_failure() {
-            self.finish(packet_id, Qos::ExactlyOnce);
+            self.finish(packet_id, Qos::ExactlyOnce, counters);
             if durable {
                 changes.push((
                     0,
@@ -507,8 +532,14 @@ impl Outbound {
     }
 
     /// PUBCOMP.
-    pub fn pubcomp(&mut self, client: &Arc<str>, packet_id: u16, changes: &mut Vec<(u16, Change)>) {
-        if self.finish(packet_id, Qos::ExactlyOnce) && self.link.durable {
+    pub fn pubcomp(
+        &mut self,
+        client: &Arc<str>,
+        packet_id: u16,
+        changes: &mut Vec<(u16, Change)>,
+        counters: &Counters,
+    ) {
+        if self.finish(packet_id, Qos::ExactlyOnce, counters) && self.link.durable {
             changes.push((
                 0,
                 Change::Done {
@@ -519,14 +550,16 @@ impl Outbound {
         }
     }
 
-    fn finish(&mut self, packet_id: u16, qos: Qos) -> bool {
+    fn finish(&mut self, packet_id: u16, qos: Qos, counters: &Counters) -> bool {
         // Acknowledgements come in order, so this is nearly always the first.
         let at = self
             .flying
             .iter()
             .position(|f| f.packet_id == packet_id && f.queued.wanted.qos == qos);
-        let Some(at) = at else { return false };
-        self.flying.remove(at);
+        let Some(done) = at.and_then(|at| self.flying.remove(at)) else {
+            return false;
+        };
+        self.let_go(done.queued.message.cost(), counters);
         self.acknowledged += 1;
         if self.flying.is_empty() {
             self.scrambled = false;

@@ -55,7 +55,7 @@ fn play(version: Version, durable: bool, script: &str) -> String {
     };
     let (codec, counters) = (Codec::client(version, 1_000), Counters::default());
     let options = Options {
-        queue_bytes: 400,
+        queue_bytes: 800,
         ..Options::default()
     };
     let mut inbound = Inbound::new(settings(), 0);
@@ -116,19 +116,20 @@ fn play(version: Version, durable: bool, script: &str) -> String {
                 }
             }
             "pubrel" => inbound.pubrel(number() as u16, &mut session.received.lock()),
-            "puback" => session.outbound.lock().puback(number() as u16),
+            "puback" => session.outbound.lock().puback(number() as u16, &counters),
             "pubrec" => session.outbound.lock().pubrec(
                 &session.client,
                 &ack(),
                 &codec,
                 &mut out,
                 &mut changes,
+                &counters,
             ),
             "pubcomp" => {
                 session
                     .outbound
                     .lock()
-                    .pubcomp(&session.client, number() as u16, &mut changes)
+                    .pubcomp(&session.client, number() as u16, &mut changes, &counters)
             }
             "admitted" => inbound.admitted(number()),
             "unavailable" => {

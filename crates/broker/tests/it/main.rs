@@ -3,6 +3,7 @@
 
 mod delivery;
 mod durability;
+mod limits;
 mod malformed;
 mod node;
 mod publishing;

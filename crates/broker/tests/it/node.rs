@@ -49,6 +49,10 @@ pub struct Disk {
     pub stuck: AtomicBool,
     /// Nothing is admitted while this is set.
     pub full: AtomicBool,
+    /// Whoever admits waits while this is set, as if the backlog were full.
+    pub busy: AtomicBool,
+    /// Codes of what the host was told of.
+    pub told: Mutex<Vec<&'static str>>,
     /// Presences, in order.
     pub presences: Mutex<Vec<(String, bool)>>,
 }
@@ -67,6 +71,9 @@ impl Host for Memory {
                 code: "disk-full",
                 reason: "the disk is full: free some space".into(),
             });
+        }
+        while self.disk.busy.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let mut waiting = self.waiting.lock();
         waiting.0 += items.len() as u64;
@@ -122,6 +129,10 @@ impl Host for Memory {
 
     fn allow_origin(&self, _: Option<&str>, origin: Option<&str>) -> bool {
         origin != Some("http://evil.example")
+    }
+
+    fn refused(&self, code: &'static str, _: &str, _: &str, _: &[u8]) {
+        self.disk.told.lock().push(code);
     }
 
     fn now_ms(&self) -> i64 {
