@@ -18,15 +18,13 @@ use crate::{
     session::{
         Claim, Session,
         inbound::{Gate, Inbound},
-        outbound::{Flow, OUTPUT_BYTES},
+        outbound::OUTPUT_BYTES,
     },
     shared::Shared,
 };
 use bytes::BytesMut;
 use close::End;
-use gemelli_mqtt::{
-    Malformed, Packet, Reason, codec::Codec, packet::Disconnect,
-};
+use gemelli_mqtt::{Malformed, Packet, Reason, codec::Codec, packet::Disconnect};
 use retained::Lookups;
 use scan::Scanning;
 use std::{
@@ -63,6 +61,8 @@ pub struct Connection<H> {
     expiry_s: u32,
     /// Retained messages that are still to be looked up.
     retained: Lookups,
+    /// The log is read for a shared subscription next, if one has something to read.
+    shared_next: bool,
 }
 
 struct KeepAlive {
@@ -222,12 +222,12 @@ impl<H: Host> Connection<H> {
                 &mut changes,
                 &self.shared.counters,
             );
-            let behind = outbound.flow();
+            let flow = outbound.flow();
             let idle = outbound.is_idle(&self.shared.options);
             drop(outbound);
             self.inbound.outbound_changes(changes);
-            if let (Flow::Behind { from }, true, None) = (behind, idle, &scanning) {
-                *scanning = self.scan(from);
+            if idle && scanning.is_none() {
+                *scanning = self.read_log(flow);
             }
         }
         if admitting.is_none() {
@@ -388,11 +388,15 @@ impl<H: Host> Connection<H> {
             n if n >= CURSOR_ACKS => {
                 outbound.acknowledged = 2;
                 let seq = outbound.cursor(self.shared.delivered());
+                let shares = outbound.shares.clone();
                 drop(outbound);
-                self.inbound.change(&Change::Cursor {
+                let cursor = Change::Cursor {
                     client: session.client.clone(),
                     seq,
-                });
+                };
+                let groups = shares.iter().map(|ledger| self.shared.standing(ledger));
+                let changes: Vec<_> = [cursor].into_iter().chain(groups).collect();
+                self.inbound.changes(&changes);
             }
             _ => {}
         }

@@ -23,7 +23,8 @@ pub trait Host: Send + Sync + 'static {
     /// Queues the items next to each other and in order; waits while the backlog is full. The answer is the
     /// admission number of the last one: all of them are durable and judged once [`Host::released`] reaches it.
     ///
-    /// [`Item::Publish`] with a journal: both must come to stand in the same frame of the log, the journal first.
+    /// [`Item::Publish`] with a journal or a retained record: all must come to stand in the same frame of the log,
+    /// the journal first.
     fn admit(&self, items: Vec<Item>) -> impl Future<Output = Result<u64, Unavailable>> + Send;
 
     /// The highest admission number whose frame is durable and released. Rises after `Broker::fold` and
@@ -94,15 +95,18 @@ pub struct Publish {
     pub payload: Bytes,
     /// Quality of service, 0 to 2.
     pub qos: u8,
-    /// It is to be retained; the broker does that itself (see `journal`).
+    /// It is to be retained; the broker does that itself (see `retained`).
     pub retain: bool,
     /// What travels with it, as `Message::properties` wants it; read it with [`Publish::user_property`].
     pub properties: Bytes,
     /// When it stops being worth delivering, milliseconds since 1970.
     pub expires_ms: Option<i64>,
-    /// A session record that must stand before it in the same frame (QoS 2: its packet id was received;
-    /// retained: the message itself). Empty if none. If the message is refused, this is still logged.
+    /// A session record that must stand before it in the same frame (QoS 2: its packet id was received; a will:
+    /// it is void). Empty if none. If the message is refused, this is still logged.
     pub journal: Bytes,
+    /// A session record that must stand after it in the same frame (retained: the message itself). Empty if none.
+    /// If the message is refused, or repeats one that was accepted, this must not be logged.
+    pub retained: Bytes,
     /// Where to say no.
     pub reply: Option<Reply>,
     /// It is a will: the broker took it on when its client connected.

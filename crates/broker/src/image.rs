@@ -23,8 +23,39 @@ pub struct Image {
     sessions: HashMap<Arc<str>, Session>,
     retained: BTreeMap<Arc<str>, Arc<Kept>>,
     retained_bytes: usize,
+    groups: BTreeMap<Arc<str>, Group>,
     dirty_sessions: HashSet<Arc<str>>,
     dirty_topics: HashSet<Arc<str>>,
+    dirty_groups: HashSet<Arc<str>>,
+}
+
+/// A shared subscription, as long as a durable session has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Group {
+    /// Everything before this place is done, but what is `open`; none: the log does not say.
+    pub reached: Option<Seq>,
+    /// Places that are not done.
+    pub open: BTreeSet<Seq>,
+    /// Places that are done, also where a later record, made before, says otherwise.
+    pub given: BTreeSet<Seq>,
+    /// Durable sessions that have the subscription.
+    pub members: usize,
+}
+
+impl Group {
+    fn stand(&mut self, reached: Seq, open: Vec<Seq>, given: Vec<Seq>) {
+        self.given.extend(given);
+        let open: BTreeSet<Seq> = open.into_iter().collect();
+        self.given
+            .retain(|seq| *seq >= reached || open.contains(seq));
+        self.open = open.difference(&self.given).copied().collect();
+        self.reached = Some(reached);
+    }
+
+    fn give(&mut self, seq: Seq) {
+        self.open.remove(&seq);
+        self.given.insert(seq);
+    }
 }
 
 /// One session, or just the will of one that is not durable.
@@ -67,14 +98,15 @@ pub fn cost(message: &Kept) -> usize {
 impl Image {
     /// Folds a record that stands at `seq`.
     pub fn fold(&mut self, seq: Seq, bytes: &[u8]) -> Result<(), Damaged> {
-        record::decode(bytes, |change| self.apply(seq, change))
+        record::decode(bytes, |change| self.apply(seq, change, false))
     }
 
     /// Takes up an entry of a snapshot.
     pub fn load(&mut self, state: &[u8]) -> Result<(), Damaged> {
-        record::decode(state, |change| self.apply(NOT_LOGGED, change))?;
+        record::decode(state, |change| self.apply(NOT_LOGGED, change, true))?;
         self.dirty_sessions.clear();
         self.dirty_topics.clear();
+        self.dirty_groups.clear();
         Ok(())
     }
 
@@ -102,6 +134,20 @@ impl Image {
                 state,
             });
         }
+        for filter in std::mem::take(&mut self.dirty_groups) {
+            let standing = self.groups.get(&filter).and_then(|group| {
+                Some(Change::Group {
+                    filter: filter.clone(),
+                    reached: group.reached?,
+                    open: group.open.iter().copied().collect(),
+                    given: group.given.iter().copied().collect(),
+                })
+            });
+            out.push(Entry {
+                key: key(b'g', &filter),
+                state: standing.map(|change| record::encode(&[change])),
+            });
+        }
         out.sort_by(|a, b| a.key.cmp(&b.key));
         out
     }
@@ -109,6 +155,11 @@ impl Image {
     /// Sessions and lone wills.
     pub fn sessions(&self) -> impl Iterator<Item = (&Arc<str>, &Session)> {
         self.sessions.iter()
+    }
+
+    /// Shared subscriptions of durable sessions, by filter.
+    pub fn groups(&self) -> impl Iterator<Item = (&Arc<str>, &Group)> {
+        self.groups.iter().filter(|(_, group)| group.members > 0)
     }
 
     /// A client's session or lone will.
@@ -189,8 +240,25 @@ impl Image {
         }
     }
 
-    fn apply(&mut self, seq: Seq, change: Change) {
+    /// `loading`: the change is part of a snapshot, whose entries come in any order.
+    fn apply(&mut self, seq: Seq, change: Change, loading: bool) {
         let client = match change {
+            Change::Group {
+                filter,
+                reached,
+                open,
+                given,
+            } => {
+                let group = match loading {
+                    true => Some(self.groups.entry(filter.clone()).or_default()),
+                    false => self.groups.get_mut(&filter),
+                };
+                if let Some(group) = group {
+                    group.stand(reached, open, given);
+                    self.dirty_groups.insert(filter);
+                }
+                return;
+            }
             Change::Retained { message } => {
                 let seq = if message.seq == NOT_LOGGED {
                     seq
@@ -214,6 +282,16 @@ impl Image {
             | Change::Unwilled { ref client }
             | Change::Reached { ref client, .. } => client.clone(),
         };
+        self.count_members(&client, &change, loading);
+        if let Change::Sending {
+            share: Some((filter, seq)),
+            ..
+        } = &change
+            && let Some(group) = self.groups.get_mut(filter)
+        {
+            group.give(*seq);
+            self.dirty_groups.insert(filter.clone());
+        }
         let session = self.sessions.entry(client.clone()).or_default();
         session.apply(change);
         if session.expiry_s.is_none() && session.will.is_none() {
@@ -221,6 +299,50 @@ impl Image {
         }
         self.dirty_sessions.insert(client);
     }
+}
+
+impl Image {
+    /// A shared subscription lasts from its first durable member to its last.
+    fn count_members(&mut self, client: &Arc<str>, change: &Change, loading: bool) {
+        let filters = self.sessions.get(client).map(|s| &s.filters);
+        let has = |filter: &Arc<str>| filters.is_some_and(|f| f.contains_key(filter));
+        match change {
+            Change::Subscribed { filter, .. } if is_shared(filter) && !has(filter) => {
+                let group = self.groups.entry(filter.clone()).or_default();
+                if group.members == 0 && !loading {
+                    *group = Group::default();
+                }
+                group.members += 1;
+            }
+            Change::Unsubscribed { filter, .. } if is_shared(filter) && has(filter) => {
+                self.leave(&filter.clone());
+            }
+            Change::Ended { .. } => {
+                let left: Vec<_> = filters
+                    .into_iter()
+                    .flat_map(|filters| filters.keys())
+                    .filter(|filter| is_shared(filter))
+                    .cloned()
+                    .collect();
+                left.iter().for_each(|filter| self.leave(filter));
+            }
+            _ => {}
+        }
+    }
+
+    fn leave(&mut self, filter: &Arc<str>) {
+        if let Some(group) = self.groups.get_mut(filter) {
+            group.members = group.members.saturating_sub(1);
+            if group.members == 0 {
+                self.groups.remove(filter);
+            }
+            self.dirty_groups.insert(filter.clone());
+        }
+    }
+}
+
+fn is_shared(filter: &str) -> bool {
+    filter.starts_with("$share/")
 }
 
 impl Session {
@@ -285,7 +407,7 @@ impl Session {
             Change::Willed { will, .. } => self.will = Some(Box::new(will)),
             Change::Unwilled { .. } => self.will = None,
             Change::Reached { seq, .. } => self.reached = self.reached.max(Some(seq)),
-            Change::Retained { .. } => {}
+            Change::Retained { .. } | Change::Group { .. } => {}
         }
     }
 }
@@ -335,6 +457,7 @@ fn changes(client: &Arc<str>, session: &Session) -> Vec<Change> {
             client: c(),
             packet_id: *packet_id,
             message: message.clone(),
+            share: None,
         });
         if *sent {
             out.push(Change::Sent {
@@ -410,11 +533,13 @@ mod tests {
                 client: c(),
                 packet_id: 5,
                 message: message("x", b"1"),
+                share: None,
             },
             Change::Sending {
                 client: c(),
                 packet_id: 6,
                 message: message("x", b"2"),
+                share: None,
             },
             Change::Sent {
                 client: c(),
@@ -455,6 +580,61 @@ mod tests {
                 state: None
             }]
         );
+    }
+
+    /// A record of how a group stands may have been made before a QoS 2 message was given, and come after it.
+    #[test]
+    fn what_was_given_stays_given() {
+        let (client, filter): (Arc<str>, Arc<str>) = ("c".into(), "$share/g/a".into());
+        let group = |reached: Seq, open: &[Seq]| Change::Group {
+            filter: filter.clone(),
+            reached,
+            open: open.to_vec(),
+            given: vec![],
+        };
+        let send = |seq: Seq| Change::Sending {
+            client: client.clone(),
+            packet_id: 1,
+            message: message("a", b"1"),
+            share: Some((filter.clone(), seq)),
+        };
+        let mut image = image(&[
+            Change::Opened {
+                client: client.clone(),
+                expiry_s: 60,
+            },
+            Change::Subscribed {
+                client: client.clone(),
+                filter: filter.clone(),
+                options: SubscribeOptions::default(),
+                id: None,
+                since: 0,
+            },
+            group(10, &[4, 7]),
+            send(7),
+            send(12),
+        ]);
+        let stands = |image: &Image| {
+            let group = image.groups.get(&filter).unwrap();
+            (
+                group.reached.unwrap(),
+                group.open.iter().copied().collect::<Vec<_>>(),
+                group.given.iter().copied().collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(stands(&image), (10, vec![4], vec![7, 12]));
+        let fold = |image: &mut Image, change| image.fold(6, &record::encode(&[change])).unwrap();
+        fold(&mut image, group(14, &[4, 7, 13]));
+        assert_eq!(stands(&image), (14, vec![4, 13], vec![7]));
+        fold(&mut image, group(15, &[13]));
+        assert_eq!(stands(&image), (15, vec![13], vec![]));
+        // It ends with its last member, and a late record does not bring it back.
+        fold(&mut image, Change::Ended { client });
+        fold(&mut image, group(20, &[]));
+        assert!(image.groups.is_empty());
+        let gone = image.take_dirty();
+        let gone = gone.iter().find(|e| e.key.starts_with(b"g")).unwrap();
+        assert!(gone.state.is_none());
     }
 
     #[test]

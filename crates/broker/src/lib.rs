@@ -117,7 +117,8 @@ impl<H: Host> Broker<H> {
             (outbound.is_durable() && !outbound.subscriptions.is_empty())
                 .then(|| outbound.cursor(delivered))
         };
-        sessions.iter().filter_map(cursor).min()
+        let sessions = sessions.iter().filter_map(cursor);
+        sessions.chain(self.0.oldest_shared(delivered)).min()
     }
 
     /// Ends one client's connection (administrative action).

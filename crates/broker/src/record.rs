@@ -3,13 +3,13 @@
 //! A record is a version byte and one or more changes. Whole state is written as changes too (see
 //! [`crate::image`]), so there is one format. Old versions stay readable; a newer one is an error.
 
+mod read;
+mod write;
+
 use crate::Damaged;
 use bytes::Bytes;
 use gemelli_event::Seq;
-use gemelli_mqtt::{
-    Qos,
-    packet::{RetainHandling, SubscribeOptions},
-};
+use gemelli_mqtt::{Qos, packet::SubscribeOptions};
 use std::sync::Arc;
 
 /// The version that is written.
@@ -51,6 +51,8 @@ pub enum Change {
         client: Arc<str>,
         packet_id: u16,
         message: Kept,
+        /// The shared subscription that it comes from, and its place in the log: it needs no other member.
+        share: Option<(Arc<str>, Seq)>,
     },
     /// The client has it (PUBREC): only PUBREL is repeated from here on.
     Sent { client: Arc<str>, packet_id: u16 },
@@ -64,6 +66,17 @@ pub enum Change {
     Unwilled { client: Arc<str> },
     /// QoS 2 messages up to this place in the log were given a packet id: never again.
     Reached { client: Arc<str>, seq: Seq },
+    /// How a shared subscription of durable sessions stands.
+    Group {
+        /// As clients write it: `$share/<name>/<filter>`.
+        filter: Arc<str>,
+        /// Everything before this place in the log is done, but what is `open`.
+        reached: Seq,
+        /// Places before it that are not done, rising.
+        open: Vec<Seq>,
+        /// Of a snapshot: places that are done whatever `reached` and `open` of a later record say, rising.
+        given: Vec<Seq>,
+    },
 }
 
 /// A message that is kept outside the log's own records.
@@ -107,7 +120,7 @@ pub fn encode(changes: &[Change]) -> Bytes {
     }
     let mut out = vec![VERSION];
     for change in changes {
-        put(&mut out, change);
+        write::change(&mut out, change);
     }
     out.into()
 }
@@ -121,7 +134,7 @@ pub fn decode(record: &[u8], mut take: impl FnMut(Change)) -> Result<(), Damaged
         return Err(DAMAGED);
     }
     while !bytes.is_empty() {
-        take(read(&mut bytes).ok_or(DAMAGED)?);
+        take(read::change(&mut bytes).ok_or(DAMAGED)?);
     }
     Ok(())
 }
@@ -130,287 +143,11 @@ const DAMAGED: Damaged = Damaged {
     what: "a session record",
 };
 
-fn put(out: &mut Vec<u8>, change: &Change) {
-    let tag = match change {
-        Change::Opened { .. } => 1,
-        Change::Closed { .. } => 2,
-        Change::Ended { .. } => 3,
-        Change::Subscribed { .. } => 4,
-        Change::Unsubscribed { .. } => 5,
-        Change::Cursor { .. } => 6,
-        Change::Received { .. } => 7,
-        Change::Released { .. } => 8,
-        Change::Sending { .. } => 9,
-        Change::Sent { .. } => 10,
-        Change::Done { .. } => 11,
-        Change::Retained { .. } => 12,
-        Change::Willed { .. } => 13,
-        Change::Unwilled { .. } => 14,
-        Change::Reached { .. } => 15,
-    };
-    out.push(tag);
-    match change {
-        Change::Opened { client, expiry_s } => {
-            put_text(out, client);
-            put_number(out, u64::from(*expiry_s));
-        }
-        Change::Closed {
-            client,
-            at_ms,
-            expiry_s,
-            cursor,
-        } => {
-            put_text(out, client);
-            put_signed(out, *at_ms);
-            put_number(out, u64::from(*expiry_s));
-            put_number(out, *cursor);
-        }
-        Change::Ended { client } | Change::Unwilled { client } => put_text(out, client),
-        Change::Subscribed {
-            client,
-            filter,
-            options,
-            id,
-            since,
-        } => {
-            put_text(out, client);
-            put_text(out, filter);
-            out.push(
-                options.qos.number()
-                    | u8::from(options.no_local) << 2
-                    | u8::from(options.retain_as_published) << 3
-                    | (options.retain_handling as u8) << 4,
-            );
-            put_number(out, u64::from(id.unwrap_or(0)));
-            put_number(out, *since);
-        }
-        Change::Unsubscribed { client, filter } => {
-            put_text(out, client);
-            put_text(out, filter);
-        }
-        Change::Cursor { client, seq } | Change::Reached { client, seq } => {
-            put_text(out, client);
-            put_number(out, *seq);
-        }
-        Change::Received { client, packet_id }
-        | Change::Released { client, packet_id }
-        | Change::Sent { client, packet_id }
-        | Change::Done { client, packet_id } => {
-            put_text(out, client);
-            put_number(out, u64::from(*packet_id));
-        }
-        Change::Sending {
-            client,
-            packet_id,
-            message,
-        } => {
-            put_text(out, client);
-            put_number(out, u64::from(*packet_id));
-            put_kept(out, message);
-        }
-        Change::Retained { message } => put_kept(out, message),
-        Change::Willed { client, will } => {
-            put_text(out, client);
-            put_kept(out, &will.message);
-            put_signed(out, will.lives_ms.unwrap_or(-1));
-            put_signed(out, will.delay_ms);
-            put_signed(out, will.keep_alive_ms);
-        }
-    }
-}
-
-fn put_kept(out: &mut Vec<u8>, kept: &Kept) {
-    put_number(out, kept.seq);
-    put_text(out, &kept.topic);
-    put_bytes(out, &kept.payload);
-    out.push(kept.qos.number() | u8::from(kept.retain) << 2);
-    put_bytes(out, &kept.properties);
-    put_signed(out, kept.expires_ms.unwrap_or(i64::MIN));
-    put_number(out, kept.ids.len() as u64);
-    for id in &kept.ids {
-        put_number(out, u64::from(*id));
-    }
-}
-
-fn put_number(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
-fn put_signed(out: &mut Vec<u8>, n: i64) {
-    put_number(out, ((n << 1) ^ (n >> 63)) as u64);
-}
-
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_bytes(out, text.as_bytes());
-}
-
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_number(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
-fn read(from: &mut &[u8]) -> Option<Change> {
-    let tag = byte(from)?;
-    Some(match tag {
-        1 => Change::Opened {
-            client: text(from)?,
-            expiry_s: small(from)?,
-        },
-        2 => Change::Closed {
-            client: text(from)?,
-            at_ms: signed(from)?,
-            expiry_s: small(from)?,
-            cursor: number(from)?,
-        },
-        3 => Change::Ended {
-            client: text(from)?,
-        },
-        4 => {
-            let (client, filter, flags) = (text(from)?, text(from)?, byte(from)?);
-            let options = SubscribeOptions {
-                qos: Qos::new(flags & 3)?,
-                no_local: flags & 4 != 0,
-                retain_as_published: flags & 8 != 0,
-                retain_handling: match flags >> 4 {
-                    0 => RetainHandling::Send,
-                    1 => RetainHandling::SendIfNew,
-                    2 => RetainHandling::DoNotSend,
-                    _ => return None,
-                },
-            };
-            Change::Subscribed {
-                client,
-                filter,
-                options,
-                id: Some(small(from)?).filter(|id| *id > 0),
-                since: number(from)?,
-            }
-        }
-        5 => Change::Unsubscribed {
-            client: text(from)?,
-            filter: text(from)?,
-        },
-        6 => Change::Cursor {
-            client: text(from)?,
-            seq: number(from)?,
-        },
-        7 => Change::Received {
-            client: text(from)?,
-            packet_id: packet_id(from)?,
-        },
-        8 => Change::Released {
-            client: text(from)?,
-            packet_id: packet_id(from)?,
-        },
-        9 => Change::Sending {
-            client: text(from)?,
-            packet_id: packet_id(from)?,
-            message: kept(from)?,
-        },
-        10 => Change::Sent {
-            client: text(from)?,
-            packet_id: packet_id(from)?,
-        },
-        11 => Change::Done {
-            client: text(from)?,
-            packet_id: packet_id(from)?,
-        },
-        12 => Change::Retained {
-            message: kept(from)?,
-        },
-        13 => Change::Willed {
-            client: text(from)?,
-            will: Testament {
-                message: kept(from)?,
-                lives_ms: Some(signed(from)?).filter(|ms| *ms >= 0),
-                delay_ms: signed(from)?,
-                keep_alive_ms: signed(from)?,
-            },
-        },
-        14 => Change::Unwilled {
-            client: text(from)?,
-        },
-        15 => Change::Reached {
-            client: text(from)?,
-            seq: number(from)?,
-        },
-        _ => return None,
-    })
-}
-
-fn kept(from: &mut &[u8]) -> Option<Kept> {
-    let (seq, topic, payload, flags) = (number(from)?, text(from)?, binary(from)?, byte(from)?);
-    let (properties, expires) = (binary(from)?, signed(from)?);
-    let count = number(from)?;
-    let ids = (0..count)
-        .map(|_| small(from))
-        .collect::<Option<Vec<_>>>()?;
-    Some(Kept {
-        seq,
-        topic,
-        payload,
-        qos: Qos::new(flags & 3)?,
-        retain: flags & 4 != 0,
-        properties,
-        expires_ms: Some(expires).filter(|ms| *ms != i64::MIN),
-        ids,
-    })
-}
-
-fn byte(from: &mut &[u8]) -> Option<u8> {
-    let (first, rest) = from.split_first()?;
-    *from = rest;
-    Some(*first)
-}
-
-fn number(from: &mut &[u8]) -> Option<u64> {
-    let mut n = 0u64;
-    for shift in (0..64).step_by(7) {
-        let b = byte(from)?;
-        n |= u64::from(b & 0x7F) << shift;
-        if b & 0x80 == 0 {
-            return Some(n);
-        }
-    }
-    None
-}
-
-fn signed(from: &mut &[u8]) -> Option<i64> {
-    let n = number(from)?;
-    Some((n >> 1) as i64 ^ -((n & 1) as i64))
-}
-
-fn small(from: &mut &[u8]) -> Option<u32> {
-    u32::try_from(number(from)?).ok()
-}
-
-fn packet_id(from: &mut &[u8]) -> Option<u16> {
-    u16::try_from(number(from)?).ok()
-}
-
-fn slice<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = usize::try_from(number(from)?).ok()?;
-    let (first, rest) = from.split_at_checked(length)?;
-    *from = rest;
-    Some(first)
-}
-
-fn binary(from: &mut &[u8]) -> Option<Bytes> {
-    slice(from).map(Bytes::copy_from_slice)
-}
-
-fn text(from: &mut &[u8]) -> Option<Arc<str>> {
-    std::str::from_utf8(slice(from)?).ok().map(Into::into)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use gemelli_mqtt::packet::RetainHandling;
 
     fn all() -> Vec<Change> {
         let client: Arc<str> = "lamp-1".into();
@@ -470,6 +207,19 @@ mod tests {
                 client: c(),
                 packet_id: 2,
                 message: message.clone(),
+                share: None,
+            },
+            Change::Sending {
+                client: c(),
+                packet_id: 3,
+                message: message.clone(),
+                share: Some(("$share/g/a".into(), 5)),
+            },
+            Change::Group {
+                filter: "$share/g/a".into(),
+                reached: 1 << 33,
+                open: vec![3, 4, 1 << 32],
+                given: vec![1 << 34],
             },
             Change::Sent {
                 client: c(),

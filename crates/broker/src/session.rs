@@ -5,6 +5,7 @@
 //! Packets and deliveries go in, bytes and host items come out; time is an argument.
 
 pub mod inbound;
+pub mod ledger;
 pub mod outbound;
 
 #[cfg(test)]

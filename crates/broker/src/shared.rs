@@ -1,6 +1,9 @@
 //! What all connections share: sessions, routes, the durable image, places in the log.
 //!
-//! Locks are taken in this order and never across an await: registry, routes, group, session, image.
+//! Locks are taken in this order and never across an await: registry, routes, groups, members of a group,
+//! session, image and ledgers.
+
+mod group;
 
 use crate::{
     host::{self, Delivery, Host},
@@ -9,7 +12,7 @@ use crate::{
     options::Options,
     record::Testament,
     session::{
-        NOT_LOGGED, Session,
+        Session,
         outbound::{Ids, Message, Offered, Outbound, Subscription, Wanted},
     },
     trie::Trie,
@@ -17,6 +20,7 @@ use crate::{
 use bytes::Bytes;
 use gemelli_event::Seq;
 use gemelli_mqtt::{Qos, Reason, packet::SubscribeOptions, topic};
+use group::Group;
 use parking_lot::{Mutex, RwLock};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -43,16 +47,6 @@ pub struct Subscriber {
     id: Option<u32>,
 }
 
-/// The members of a shared subscription.
-#[derive(Debug)]
-pub struct Group {
-    name: Box<str>,
-    members: Mutex<Vec<Subscriber>>,
-    next: AtomicUsize,
-    /// The first message for which no member was there; [`NOT_LOGGED`] if none.
-    missed: AtomicU64,
-}
-
 /// Everything.
 pub struct Shared<H> {
     /// The node.
@@ -75,6 +69,8 @@ pub struct Shared<H> {
     pub sockets: Arc<AtomicUsize>,
     /// When the broker started, milliseconds since 1970.
     pub started_ms: i64,
+    /// Shared subscriptions by filter, as clients write it.
+    groups: Mutex<HashMap<Arc<str>, Arc<Group>>>,
     routes: RwLock<Trie<Route>>,
     subscriptions: AtomicUsize,
     no_local: AtomicUsize,
@@ -97,6 +93,7 @@ impl<H: Host> Shared<H> {
             timers: Mutex::default(),
             acknowledged: Mutex::default(),
             sockets: Arc::default(),
+            groups: Mutex::default(),
             routes: RwLock::default(),
             subscriptions: AtomicUsize::new(0),
             no_local: AtomicUsize::new(0),
@@ -163,9 +160,6 @@ impl<H: Host> Shared<H> {
             .collect();
         for (filter, subscription) in subscriptions {
             self.route(&session, &filter, subscription.options, subscription.id);
-            if let Some(Some((name, filter))) = topic::shared(&filter) {
-                self.missed(name, filter, subscription.since);
-            }
         }
         self.sessions.lock().insert(session.client.clone(), session);
         add(&self.counters.sessions_now, 1);
@@ -185,11 +179,13 @@ impl<H: Host> Shared<H> {
         drop(sessions);
         let mut outbound = session.outbound.lock();
         let subscriptions = std::mem::take(&mut outbound.subscriptions);
+        let shares = outbound.shares.clone();
         outbound.discard(&self.counters);
         drop(outbound);
         for (filter, subscription) in subscriptions {
             self.unroute(session, &filter, subscription.options);
         }
+        self.rouse_groups(&shares);
     }
 
     /// Adds or changes a subscription; true if it is new.
@@ -201,12 +197,7 @@ impl<H: Host> Shared<H> {
         id: Option<u32>,
     ) -> bool {
         let since = self.delivered();
-        let subscription = Subscription {
-            options,
-            id,
-            since,
-            missed: None,
-        };
+        let subscription = Subscription { options, id, since };
         let old = {
             let mut outbound = session.outbound.lock();
             let old = outbound.subscriptions.get(filter).copied();
@@ -239,7 +230,7 @@ impl<H: Host> Shared<H> {
     fn route(
         &self,
         session: &Arc<Session>,
-        filter: &str,
+        filter: &Arc<str>,
         options: SubscribeOptions,
         id: Option<u32>,
     ) {
@@ -249,19 +240,7 @@ impl<H: Host> Shared<H> {
             id,
         };
         match topic::shared(filter) {
-            Some(Some((name, filter))) => {
-                self.routes
-                    .write()
-                    .edit(filter, |routes| match group(routes, name) {
-                        Some(group) => group.members.lock().push(subscriber),
-                        None => routes.push(Route::Shared(Arc::new(Group {
-                            name: name.into(),
-                            members: Mutex::new(vec![subscriber]),
-                            next: AtomicUsize::new(0),
-                            missed: AtomicU64::new(NOT_LOGGED),
-                        }))),
-                    })
-            }
+            Some(Some((_, plain))) => self.join(filter, plain, subscriber),
             _ => self
                 .routes
                 .write()
@@ -276,18 +255,7 @@ impl<H: Host> Shared<H> {
     fn unroute(&self, session: &Arc<Session>, filter: &str, options: SubscribeOptions) {
         let own = |s: &Subscriber| Arc::ptr_eq(&s.session, session);
         match topic::shared(filter) {
-            Some(Some((name, filter))) => self.routes.write().edit(filter, |routes| {
-                if let Some(group) = group(routes, name) {
-                    group.members.lock().retain(|s| !own(s));
-                }
-                routes.retain(|r| {
-                    if let Route::Shared(g) = r {
-                        !g.members.lock().is_empty()
-                    } else {
-                        true
-                    }
-                });
-            }),
+            Some(Some((_, plain))) => self.part(session, filter, plain),
             _ => self.routes.write().edit(filter, |routes| {
                 if let Some(at) = routes
                     .iter()
@@ -301,24 +269,6 @@ impl<H: Host> Shared<H> {
         self.no_local
             .fetch_sub(usize::from(options.no_local), Ordering::Relaxed);
         sub(&self.counters.subscriptions_now, 1);
-    }
-
-    /// Notes that a shared subscription's messages from this place on found nobody.
-    pub fn missed(&self, name: &str, filter: &str, seq: Seq) {
-        self.routes.write().edit(filter, |routes| {
-            if let Some(group) = group(routes, name) {
-                group.missed.fetch_min(seq, Ordering::SeqCst);
-            }
-        });
-    }
-
-    /// Takes over what a shared subscription missed: where it starts, if anything.
-    pub fn take_missed(&self, name: &str, filter: &str) -> Option<Seq> {
-        self.routes.write().edit(filter, |routes| {
-            group(routes, name)
-                .map(|g| g.missed.swap(NOT_LOGGED, Ordering::SeqCst))
-                .filter(|seq| *seq != NOT_LOGGED)
-        })
     }
 
     /// Routes released messages, and moves on to `next`.
@@ -386,57 +336,17 @@ impl<H: Host> Shared<H> {
         message: &Arc<Message>,
         wanted: Wanted,
         roused: &mut Vec<Arc<Session>>,
-    ) {
-        match session
-            .outbound
-            .lock()
-            .offer(message, wanted, &self.options, &self.counters)
-        {
+    ) -> Offered {
+        let mut outbound = session.outbound.lock();
+        let offered = outbound.offer(message, wanted, &self.options, &self.counters);
+        drop(outbound);
+        match offered {
             Offered::Queued(true) => roused.push(session.clone()),
             Offered::Queued(false) | Offered::Dropped | Offered::Left => {}
             Offered::Overrun => session.end(Reason::QUOTA_EXCEEDED.0),
         }
+        offered
     }
-
-    fn offer_group(
-        &self,
-        group: &Group,
-        message: &Arc<Message>,
-        qos: Qos,
-        retain: bool,
-        roused: &mut Vec<Arc<Session>>,
-    ) {
-        let members = group.members.lock();
-        let start = group.next.fetch_add(1, Ordering::Relaxed);
-        let cost = message.payload.len();
-        let chosen = (0..members.len())
-            .filter_map(|i| members.get((start.wrapping_add(i)) % members.len()))
-            .find(|s| s.session.outbound.lock().takes_shared(cost, &self.options));
-        let mut wanted = wanted(chosen.into_iter().map(|s| (s.options, s.id)), qos, retain);
-        wanted.shared = true;
-        match chosen {
-            Some(s) => self.offer(&s.session, message, wanted, roused),
-            None if qos == Qos::AtMostOnce => add(&self.counters.dropped_qos0, 1),
-            None if message.seq == NOT_LOGGED => {}
-            None if members
-                .iter()
-                .any(|s| s.session.outbound.lock().is_durable()) =>
-            {
-                group.missed.fetch_min(message.seq, Ordering::SeqCst);
-            }
-            None => add(&self.counters.dropped_slow, 1),
-        }
-    }
-}
-
-fn group<'a>(routes: &'a [Route], name: &str) -> Option<&'a Arc<Group>> {
-    routes.iter().find_map(|r| {
-        if let Route::Shared(g) = r {
-            (*g.name == *name).then_some(g)
-        } else {
-            None
-        }
-    })
 }
 
 /// A released message in the form in which sessions share it: nothing of it holds on to larger buffers.

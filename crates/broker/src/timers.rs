@@ -39,11 +39,12 @@ pub fn will_item<H: Host>(
     add(&shared.counters.wills, 1);
     let m = &will.message;
     let expires_ms = will.lives_ms.map(|ms| now_ms.saturating_add(ms));
-    let mut changes = vec![Change::Unwilled {
+    let void = Change::Unwilled {
         client: client.clone(),
-    }];
+    };
+    let mut retained = Vec::new();
     if m.retain {
-        changes.push(Change::Retained {
+        retained.push(Change::Retained {
             message: Kept {
                 seq: NOT_LOGGED,
                 expires_ms,
@@ -60,7 +61,8 @@ pub fn will_item<H: Host>(
         retain: m.retain,
         properties: host::encode_properties(&m.properties, m.retain, sender),
         expires_ms,
-        journal: record::encode(&changes),
+        journal: record::encode(&[void]),
+        retained: record::encode(&retained),
         reply: None,
         will: true,
     })
@@ -188,6 +190,7 @@ fn cursors<H: Host>(shared: &Shared<H>) -> Vec<Item> {
             });
         }
     }
+    changes.extend(shared.changed_groups());
     if changes.is_empty() {
         Vec::new()
     } else {
@@ -201,6 +204,10 @@ pub fn restore<H: Host>(shared: &Arc<Shared<H>>, now_ms: i64, crashed: bool) {
     let all: Vec<_> = image
         .sessions()
         .map(|(client, session)| (client.clone(), session.clone()))
+        .collect();
+    let groups: Vec<_> = image
+        .groups()
+        .map(|(filter, group)| (filter.clone(), group.clone()))
         .collect();
     drop(image);
     for (client, image) in all {
@@ -227,4 +234,5 @@ pub fn restore<H: Host>(shared: &Arc<Shared<H>>, now_ms: i64, crashed: bool) {
             shared.restore(session);
         }
     }
+    shared.restore_groups(&groups);
 }

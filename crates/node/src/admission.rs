@@ -40,6 +40,8 @@ pub struct Published {
     pub client: Arc<str>,
     /// The broker's record that stands before it in the same frame, whatever becomes of it; empty if none.
     pub journal: Bytes,
+    /// The broker's record that stands after it in the same frame, if it is accepted; empty if none.
+    pub retained: Bytes,
     /// What a mapping reads from it beside: whether the device is there.
     pub also: Option<Body>,
     /// The event, message or dead letter.
@@ -97,7 +99,9 @@ impl Offer {
         OVERHEAD_BYTES
             + match &self.entry {
                 Entry::Record(body) => weight(body),
-                Entry::Published(published) => published.journal.len() + weight(&published.body),
+                Entry::Published(published) => {
+                    published.journal.len() + published.retained.len() + weight(&published.body)
+                }
                 Entry::Check(command) => weight_of(command),
                 Entry::Client(_) => 0,
             }
@@ -476,6 +480,7 @@ mod tests {
             entry: Entry::Published(Box::new(Published {
                 client: "a".into(),
                 journal: Bytes::new(),
+                retained: Bytes::new(),
                 also: None,
                 body: Body::DeadLetter(letter),
                 binds: false,

@@ -15,6 +15,7 @@ use crate::{
     pace::Pace,
     presence::Clients,
 };
+use bytes::Bytes;
 use gemelli_engine::{Emission, Engine, Rejection, Verdict, View};
 use gemelli_event::{
     Body, Partition, Position, Record, Seq,
@@ -246,6 +247,7 @@ impl Driver {
             answer,
             ..
         } = input;
+        let mut retained = Bytes::new();
         let body = match entry {
             Entry::Record(body) => body,
             Entry::Check(command) => {
@@ -260,7 +262,10 @@ impl Driver {
                 });
                 return;
             }
-            Entry::Published(published) => self.step_published(turn, *published),
+            Entry::Published(mut published) => {
+                retained = std::mem::take(&mut published.retained);
+                self.step_published(turn, *published)
+            }
             Entry::Client(presence) => {
                 if !presence.connected {
                     for twin in self.clients.gone(&presence.client) {
@@ -286,7 +291,7 @@ impl Driver {
             Verdict::Duplicate => {
                 self.metrics.duplicates.inc();
             }
-            Verdict::Accepted | Verdict::Answer(_) => {}
+            Verdict::Accepted | Verdict::Answer(_) => self.step_retained(turn, retained),
         }
         if !matches!(answer, Answer::None) {
             turn.answers.push(Settled {
@@ -322,6 +327,14 @@ impl Driver {
             self.clients.forget(&event.twin);
         }
         body
+    }
+
+    /// What goes after a publication that was accepted: the broker's record that it is retained.
+    fn step_retained(&mut self, turn: &mut Turn, retained: Bytes) {
+        if !retained.is_empty() {
+            let retained = Body::Session(retained);
+            self.step(turn, partition(&retained), retained, None);
+        }
     }
 
     fn step_presence(&mut self, turn: &mut Turn, twin: TwinId, connected: bool) -> bool {

@@ -4,6 +4,7 @@
 //! a twin that is created in this moment is judged by the driver, not here.
 
 use crate::{admission::Published, connections::Connections};
+use bytes::Bytes;
 use gemelli_broker::Publish;
 use gemelli_engine::View;
 use gemelli_event::{
@@ -61,6 +62,10 @@ pub fn publication(view: &View, connections: &Connections, publish: Publish, now
         published: Published {
             client: publish.client,
             journal: publish.journal,
+            retained: match &refused {
+                Some(_) => Bytes::new(),
+                None => publish.retained,
+            },
             also,
             body,
             binds,

@@ -9,12 +9,8 @@ use crate::{
     timers,
 };
 use bytes::BytesMut;
-use gemelli_mqtt::{Packet, Reason, Version, packet::Disconnect, topic};
-use std::{
-    future::poll_fn,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use gemelli_mqtt::{Packet, Reason, Version, packet::Disconnect};
+use std::{future::poll_fn, sync::atomic::Ordering, time::Duration};
 
 /// How long the last packet may take to be written, and how long what still comes is read and ignored, milliseconds.
 const LINGER_MS: u64 = 500;
@@ -69,11 +65,13 @@ impl<H: Host> Connection<H> {
                 connected: false,
             }));
         }
-        let missed = session
-            .outbound
-            .lock()
-            .detach(shared.delivered(), &shared.counters);
-        self.hand_back(missed);
+        let shares = {
+            let mut outbound = session.outbound.lock();
+            outbound.detach(shared.delivered(), &shared.counters);
+            outbound.shares.clone()
+        };
+        shared.rouse_groups(&shares);
+        session.ends_ms.store(i64::MAX, Ordering::Release);
         let durable = self.expiry_s > 0;
         if let Some(will) = self.will.take().filter(|_| !stopping) {
             if matches!(end, End::Left { will: false }) {
@@ -92,12 +90,15 @@ impl<H: Host> Connection<H> {
         if durable {
             let cursor = session.outbound.lock().cursor(shared.delivered());
             let at_ms = now_ms;
-            items.push(timers::session_item(&[Change::Closed {
+            let closed = Change::Closed {
                 client: client.clone(),
                 at_ms,
                 expiry_s: self.expiry_s,
                 cursor,
-            }]));
+            };
+            let groups = shares.iter().map(|ledger| shared.standing(ledger));
+            let changes: Vec<_> = [closed].into_iter().chain(groups).collect();
+            items.push(timers::session_item(&changes));
             timers::expire_session(&shared, &session, self.expiry_s, now_ms);
         } else {
             if self.inbound.settings().durable
@@ -139,25 +140,6 @@ impl<H: Host> Connection<H> {
             }
             linger(io, output).await;
         }
-    }
-
-    /// Gives messages of shared subscriptions that were queued here back to their groups.
-    fn hand_back(&self, missed: Option<u64>) {
-        let Some(seq) = missed else { return };
-        let session = &self.claim.session;
-        let filters: Vec<Arc<str>> = session
-            .outbound
-            .lock()
-            .subscriptions
-            .keys()
-            .cloned()
-            .collect();
-        for filter in filters {
-            if let Some(Some((name, plain))) = topic::shared(&filter) {
-                self.shared.missed(name, plain, seq);
-            }
-        }
-        session.ends_ms.store(i64::MAX, Ordering::Release);
     }
 }
 

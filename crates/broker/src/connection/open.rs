@@ -8,7 +8,7 @@ use crate::{
     session::{
         Claim, NOT_LOGGED,
         inbound::{Inbound, Settings},
-        outbound::{Flow, Link},
+        outbound::Link,
     },
     shared::Shared,
     timers,
@@ -18,7 +18,6 @@ use gemelli_mqtt::{
     Malformed, Packet, Reason, Version,
     codec::Codec,
     packet::{ConnAck, Connect, Will},
-    topic,
 };
 use std::{
     future::poll_fn,
@@ -120,6 +119,7 @@ pub async fn open<H: Host>(shared: Arc<Shared<H>>, arrival: Arrival) -> Option<B
                 will: accepted.will,
                 expiry_s: accepted.expiry_s,
                 retained: Lookups::default(),
+                shared_next: false,
             }))
         }
         Err(why) => {
@@ -303,7 +303,6 @@ async fn accept<H: Host>(
     };
     let mut inbound = Inbound::new(settings, session.last_number.load(Ordering::Acquire));
     inbound.add(items);
-    take_missed(shared, &claim);
     Ok(Accepted {
         ack,
         claim,
@@ -357,42 +356,6 @@ async fn take_session<H: Host>(
             client: client.clone(),
         }]));
         shared.remove(&session);
-    }
-}
-
-/// A member of shared subscriptions takes over what nobody was there for.
-fn take_missed<H: Host>(shared: &Shared<H>, claim: &Claim) {
-    let session = &claim.session;
-    let filters: Vec<Arc<str>> = session
-        .outbound
-        .lock()
-        .subscriptions
-        .keys()
-        .filter(|f| f.starts_with("$share/"))
-        .cloned()
-        .collect();
-    for filter in filters {
-        let Some(Some((name, plain))) = topic::shared(&filter) else {
-            continue;
-        };
-        let Some(from) = shared.take_missed(name, plain) else {
-            continue;
-        };
-        let until = shared.delivering();
-        let mut outbound = session.outbound.lock();
-        let at = match outbound.flow() {
-            Flow::Live { .. } => until,
-            Flow::Behind { from } => from,
-        };
-        // The session reads again from there: its other subscriptions have seen that stretch.
-        for (other, subscription) in &mut outbound.subscriptions {
-            if *other == filter {
-                subscription.missed = Some((from, until));
-            } else {
-                subscription.since = subscription.since.max(at);
-            }
-        }
-        outbound.set_flow(Flow::Behind { from: from.min(at) });
     }
 }
 

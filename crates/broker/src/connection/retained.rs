@@ -76,7 +76,7 @@ impl<H: Host> Connection<H> {
                 let wanted = Wanted {
                     qos: lookup.qos.min(kept.qos),
                     retain: true,
-                    shared: false,
+                    shared: None,
                     ids: shared::ids(lookup.id),
                 };
                 outbound.offer(&Arc::new(message), wanted, options, &self.shared.counters);

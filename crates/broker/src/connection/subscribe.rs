@@ -17,7 +17,11 @@ use super::close::End;
 
 impl<H: Host> Connection<H> {
     /// SUBSCRIBE: each filter is judged for itself, and all are answered in turn once they are durable.
-    pub(super) fn subscribe(&mut self, subscribe: Subscribe, session: &Arc<Session>) -> Result<(), End> {
+    pub(super) fn subscribe(
+        &mut self,
+        subscribe: Subscribe,
+        session: &Arc<Session>,
+    ) -> Result<(), End> {
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         let mut remedy = None;
         let most = self.shared.options.max_filters;
@@ -85,19 +89,20 @@ impl<H: Host> Connection<H> {
                 .shared
                 .subscribe(session, &filter, options, subscribe.subscription_id);
             if self.inbound.settings().durable {
-                let since = session
-                    .outbound
-                    .lock()
-                    .subscriptions
-                    .get(&filter)
-                    .map_or(0, |s| s.since);
-                self.inbound.change(&Change::Subscribed {
+                let outbound = session.outbound.lock();
+                let since = outbound.subscriptions.get(&filter).map_or(0, |s| s.since);
+                let share = outbound.shares.iter().find(|l| l.filter == filter).cloned();
+                drop(outbound);
+                let subscribed = Change::Subscribed {
                     client: session.client.clone(),
                     filter: filter.clone(),
                     options,
                     id: subscribe.subscription_id,
                     since,
-                });
+                };
+                let group = share.map(|ledger| self.shared.standing(&ledger));
+                let changes: Vec<_> = [subscribed].into_iter().chain(group).collect();
+                self.inbound.changes(&changes);
             }
             reasons.push(Reason(options.qos.number()));
             let retained = match options.retain_handling {

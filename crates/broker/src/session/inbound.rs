@@ -321,8 +321,9 @@ impl Inbound {
                 packet_id: publish.packet_id,
             });
         }
+        let mut retained = Vec::new();
         if publish.retain {
-            changes.push(Change::Retained {
+            retained.push(Change::Retained {
                 message: Kept {
                     seq: NOT_LOGGED,
                     topic: topic.clone(),
@@ -350,6 +351,7 @@ impl Inbound {
             properties: host::encode_properties(&wire, publish.retain, sender),
             expires_ms,
             journal: record::encode(&changes),
+            retained: record::encode(&retained),
             reply,
             will: false,
         }));
@@ -380,9 +382,15 @@ impl Inbound {
 
     /// Queues a change for the log.
     pub fn change(&mut self, change: &Change) {
-        self.changed = true;
-        self.items
-            .push(Item::Session(record::encode(std::slice::from_ref(change))));
+        self.changes(std::slice::from_ref(change));
+    }
+
+    /// Queues changes that stand together in the log, or not at all.
+    pub fn changes(&mut self, changes: &[Change]) {
+        if !changes.is_empty() {
+            self.changed = true;
+            self.items.push(Item::Session(record::encode(changes)));
+        }
     }
 
     /// Queues changes of the outbound half; what they hold back is sent once they are durable.

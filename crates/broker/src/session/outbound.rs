@@ -10,7 +10,7 @@ use crate::{
     metrics::{Counters, add, sub},
     options::Options,
     record::Change,
-    session::NOT_LOGGED,
+    session::{NOT_LOGGED, ledger::Ledger},
 };
 use bytes::BytesMut;
 use gemelli_event::Seq;
@@ -21,7 +21,7 @@ use gemelli_mqtt::{
 };
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use message::{Flying, Queued, State};
@@ -52,10 +52,8 @@ pub struct Subscription {
     pub options: SubscribeOptions,
     /// Its identifier.
     pub id: Option<u32>,
-    /// Messages from here on are its own.
+    /// Messages from here on are its own; of a shared subscription see [`Outbound::shares`].
     pub since: Seq,
-    /// Of a shared subscription: the stretch of the log that nobody of the group was there for.
-    pub missed: Option<(Seq, Seq)>,
 }
 
 /// What became of an offered message.
@@ -104,6 +102,8 @@ pub struct Outbound {
     pub acknowledged: u32,
     /// By filter, as the client wrote it.
     pub subscriptions: BTreeMap<Arc<str>, Subscription>,
+    /// The shared ones among them.
+    pub shares: Vec<Arc<Ledger>>,
 }
 
 impl Outbound {
@@ -128,6 +128,7 @@ impl Outbound {
             reached: None,
             acknowledged: 0,
             subscriptions: BTreeMap::new(),
+            shares: Vec::new(),
         }
     }
 
@@ -142,7 +143,6 @@ impl Outbound {
                 options: f.options,
                 id: f.id,
                 since: f.since,
-                missed: None,
             };
             out.subscriptions.insert(filter.clone(), subscription);
         }
@@ -236,15 +236,10 @@ impl Outbound {
     }
 
     /// The client left. What waited is let go: a durable session reads it from the log, and messages of
-    /// shared subscriptions are handed back as the place of the first of them.
-    pub fn detach(&mut self, delivered: Seq, counters: &Counters) -> Option<Seq> {
+    /// shared subscriptions are for their other members.
+    pub fn detach(&mut self, delivered: Seq, counters: &Counters) {
         self.connected = false;
-        let shared = self
-            .queue
-            .iter()
-            .filter(|q| q.wanted.shared)
-            .map(|q| q.message.seq)
-            .min();
+        self.queue.iter().for_each(Queued::give_back);
         if self.link.durable {
             let first = self
                 .queue
@@ -259,11 +254,18 @@ impl Outbound {
         self.let_go(waited, counters);
         self.queue = VecDeque::new();
         self.flying.shrink_to_fit();
-        shared
     }
 
-    /// The session is gone for good: what it held is let go.
+    /// The session is gone for good: what it held is let go. Messages of shared subscriptions are for their
+    /// other members, except those of QoS 2, which the client may have.
     pub fn discard(&mut self, counters: &Counters) {
+        self.queue.iter().for_each(Queued::give_back);
+        for Flying { queued, .. } in &self.flying {
+            match queued.wanted.qos {
+                Qos::ExactlyOnce => queued.done(),
+                _ => queued.give_back(),
+            }
+        }
         self.queue = VecDeque::new();
         self.flying = VecDeque::new();
         self.let_go(self.held_bytes, counters);
@@ -300,8 +302,13 @@ impl Outbound {
     }
 
     /// Whether a shared subscription's message can be left with it.
-    pub fn takes_shared(&self, cost: usize, options: &Options) -> bool {
-        self.connected && self.fits(cost, options)
+    pub fn takes_shared(&self, cost: usize, options: &Options, counters: &Counters) -> bool {
+        self.connected && !self.is_full(cost, options, counters)
+    }
+
+    fn is_full(&self, cost: usize, options: &Options, counters: &Counters) -> bool {
+        let total = counters.queued_bytes_now.load(Ordering::Relaxed);
+        !self.fits(cost, options) || total + cost as u64 > options.total_queue_bytes as u64
     }
 
     /// Offers a released message.
@@ -315,7 +322,7 @@ impl Outbound {
         if !self.connected {
             return Offered::Left;
         }
-        let in_order = message.seq != NOT_LOGGED && !wanted.shared;
+        let in_order = message.seq != NOT_LOGGED && wanted.shared.is_none();
         if in_order {
             match self.flow {
                 Flow::Live { from } if message.seq < from => return Offered::Left,
@@ -327,14 +334,7 @@ impl Outbound {
                 Flow::Live { .. } => {}
             }
         }
-        let cost = message.cost() as u64;
-        let full = !self.fits(message.cost(), options)
-            || counters
-                .queued_bytes_now
-                .load(std::sync::atomic::Ordering::Relaxed)
-                + cost
-                > options.total_queue_bytes as u64;
-        if full {
+        if self.is_full(message.cost(), options, counters) {
             if wanted.qos == Qos::AtMostOnce {
                 add(&counters.dropped_qos0, 1);
                 return Offered::Dropped;
@@ -362,10 +362,10 @@ impl Outbound {
         options: &Options,
         counters: &Counters,
     ) -> bool {
-        let again = wanted.qos == Qos::ExactlyOnce
-            && !wanted.shared
-            && self.reached.is_some_and(|r| message.seq <= r);
-        if again || wanted.qos == Qos::AtMostOnce {
+        let own = wanted.shared.is_none();
+        let again =
+            wanted.qos == Qos::ExactlyOnce && self.reached.is_some_and(|r| message.seq <= r);
+        if own && (again || wanted.qos == Qos::AtMostOnce) {
             return true;
         }
         if !self.fits(message.cost(), options) {
@@ -401,6 +401,7 @@ impl Outbound {
             let cost = queued.message.cost();
             if queued.message.expires_ms.is_some_and(|at| at <= now_ms) {
                 expired += 1;
+                queued.done();
                 self.let_go(cost, counters);
                 continue;
             }
@@ -410,6 +411,7 @@ impl Outbound {
                 > self.link.max_packet_bytes
             {
                 large += 1;
+                queued.done();
                 self.let_go(cost, counters);
                 continue;
             }
@@ -418,6 +420,7 @@ impl Outbound {
                 queued
                     .outgoing(0, false, now_ms)
                     .encode(self.link.version, out);
+                queued.done();
                 self.let_go(cost, counters);
                 continue;
             }
@@ -435,6 +438,9 @@ impl Outbound {
                 changes.push((packet_id, flying.recording(client)));
             } else {
                 flying.send(false, self.link.version, now_ms, out);
+                if flying.queued.wanted.qos == Qos::ExactlyOnce {
+                    flying.queued.done();
+                }
             }
             self.flying.push_back(flying);
         }
@@ -462,6 +468,7 @@ impl Outbound {
         match f.state {
             State::Recording => {
                 f.state = State::Sent;
+                f.queued.done();
                 f.send(false, version, now_ms, out);
             }
             State::Receiving => {
@@ -559,6 +566,7 @@ impl Outbound {
         let Some(done) = at.and_then(|at| self.flying.remove(at)) else {
             return false;
         };
+        done.queued.done();
         self.let_go(done.queued.message.cost(), counters);
         self.acknowledged += 1;
         if self.flying.is_empty() {

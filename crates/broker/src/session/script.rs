@@ -125,12 +125,12 @@ fn play(version: Version, durable: bool, script: &str) -> String {
                 &mut changes,
                 &counters,
             ),
-            "pubcomp" => {
-                session
-                    .outbound
-                    .lock()
-                    .pubcomp(&session.client, number() as u16, &mut changes, &counters)
-            }
+            "pubcomp" => session.outbound.lock().pubcomp(
+                &session.client,
+                number() as u16,
+                &mut changes,
+                &counters,
+            ),
             "admitted" => inbound.admitted(number()),
             "unavailable" => {
                 let why = Unavailable {
@@ -212,6 +212,7 @@ fn log(items: &[Item], text: &mut String) {
         match item {
             Item::Publish(p) => {
                 note(&p.journal);
+                note(&p.retained);
             }
             Item::Session(record) => note(record),
             Item::Presence(_) => {}

@@ -44,7 +44,12 @@ async fn subscribe_all(to: &mut Peer, filters: &[&str]) -> Vec<Reason> {
 /// Resident memory of this process, bytes.
 fn resident() -> Option<usize> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    statm.split(' ').nth(1)?.parse::<usize>().ok().map(|n| n * 4096)
+    statm
+        .split(' ')
+        .nth(1)?
+        .parse::<usize>()
+        .ok()
+        .map(|n| n * 4096)
 }
 
 #[test]
@@ -285,8 +290,7 @@ fn what_came_with_a_goodbye_with_will_is_published_before_the_will() {
             message.encode(Version::V5, &mut out);
         }
         let goodbye = Disconnect::new(Reason::DISCONNECT_WITH_WILL);
-        Codec::client(Version::V5, 1_000)
-            .encode(&Packet::Disconnect(Box::new(goodbye)), &mut out);
+        Codec::client(Version::V5, 1_000).encode(&Packet::Disconnect(Box::new(goodbye)), &mut out);
         peer.raw(&out).await;
         for payload in ["1", "2", "will"] {
             assert_eq!(watcher.message().await.payload, payload);

@@ -9,4 +9,5 @@ mod node;
 mod publishing;
 mod resume;
 mod sessions;
+mod shared;
 mod transports;

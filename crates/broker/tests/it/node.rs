@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use gemelli_broker::{
-    Broker, Delivery, Host, Item, Listen, Metrics, Options, Reason,
+    Broker, Delivery, Entry, Host, Item, Listen, Metrics, Options, Reason,
     host::{Action, Credentials, Principal, Refused, Scanned, Unavailable, Wanted},
 };
 use gemelli_event::{Seq, record::Message};
@@ -165,8 +165,27 @@ impl Node {
         )
     }
 
+    /// Starts from a snapshot of all that the disk holds.
+    pub fn from(disk: Arc<Disk>, snapshot: &[Entry]) -> Self {
+        let listen = Listen {
+            websocket: false,
+            tls: None,
+            max_connections: 10_000,
+        };
+        Self::begin(disk, Options::default(), listen, Some(snapshot))
+    }
+
     /// Starts from what the disk holds.
     pub fn on(disk: Arc<Disk>, options: Options, listen: Listen) -> Self {
+        Self::begin(disk, options, listen, None)
+    }
+
+    fn begin(
+        disk: Arc<Disk>,
+        options: Options,
+        listen: Listen,
+        snapshot: Option<&[Entry]>,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -182,8 +201,13 @@ impl Node {
         };
         let host = Arc::new(memory);
         let broker = Broker::new(host.clone(), options);
+        for entry in snapshot.into_iter().flatten() {
+            if let Some(state) = &entry.state {
+                broker.load(&entry.key, state).unwrap();
+            }
+        }
         for (seq, logged) in disk.log.lock().iter().enumerate() {
-            if let Logged::Session(record) = logged {
+            if let (Logged::Session(record), None) = (logged, snapshot) {
                 broker.fold(seq as Seq, record).unwrap();
             }
         }
@@ -314,6 +338,9 @@ fn commit(host: &Memory, broker: &Broker<Memory>) {
                     properties: p.properties.clone(),
                     expires_ms: p.expires_ms,
                 }));
+                if !p.retained.is_empty() {
+                    log.push(Logged::Session(p.retained.clone()));
+                }
             }
             Item::Session(record) => log.push(Logged::Session(record)),
             Item::Presence(p) => host

@@ -97,6 +97,46 @@ async fn a_refusal_names_its_reason_and_the_connection_survives() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_an_accepted_publication_is_retained() {
+    let disk = Sim::new();
+    let mut running = start(&disk).await;
+    rooms(running.node()).await;
+    let mut device = Mqtt::connect(running.node().mqtt()[0], Version::V5, "device").await;
+    for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        for (topic, payload) in [
+            ("ktwin/real/room/nobody", r#"{"temperature":1}"#),
+            ("ktwin/reel/room/office", r#"{"temperature":1}"#),
+            (OFFICE, r#"{"temperature":"hot"}"#),
+        ] {
+            let reason = device.retain(qos, topic, None, payload).await;
+            assert!(reason.is_failure(), "{topic} {payload}");
+        }
+    }
+    // The second repeats the first: what it holds was never taken.
+    for degrees in [20, 30] {
+        let payload = format!(r#"{{"temperature":{degrees}}}"#);
+        let reason = device.retain(Qos::ExactlyOnce, OFFICE, Some("office#1"), &payload);
+        assert_eq!(reason.await, Reason::SUCCESS);
+    }
+    device.retain(Qos::AtLeastOnce, "other", None, "x").await;
+    for _ in 0..2 {
+        let mut subscriber = Mqtt::connect(running.node().mqtt()[0], Version::V5, "s").await;
+        subscriber.subscribe("#").await;
+        for (topic, payload) in [(OFFICE, r#"{"temperature":20}"#), ("other", "x")] {
+            let got = subscriber.message().await;
+            assert_eq!((&*got.topic, &got.payload[..]), (topic, payload.as_bytes()));
+            assert!(got.retain);
+        }
+        device.publish(Qos::AtLeastOnce, "after", None, "all").await;
+        assert_eq!(&*subscriber.message().await.topic, "after");
+        let disk = crash(running, &disk, 3).await;
+        running = start(&disk).await;
+        device = Mqtt::connect(running.node().mqtt()[0], Version::V5, "device").await;
+    }
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscribers_get_events_of_twins_and_foreign_messages() {
     let disk = Sim::new();
     let running = start(&disk).await;

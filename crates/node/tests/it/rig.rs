@@ -204,13 +204,35 @@ impl Mqtt {
         id: Option<&str>,
         payload: &str,
     ) -> Reason {
+        self.send(qos, topic, id, payload, false).await
+    }
+
+    /// As [`Mqtt::publish`], to be retained.
+    pub async fn retain(
+        &mut self,
+        qos: Qos,
+        topic: &str,
+        id: Option<&str>,
+        payload: &str,
+    ) -> Reason {
+        self.send(qos, topic, id, payload, true).await
+    }
+
+    async fn send(
+        &mut self,
+        qos: Qos,
+        topic: &str,
+        id: Option<&str>,
+        payload: &str,
+        retain: bool,
+    ) -> Reason {
         let mut own = Vec::new();
         if let Some(id) = id {
             properties::put_user(&mut own, "ce-id", id);
         }
         let message = Outgoing {
             dup: false,
-            retain: false,
+            retain,
             qos,
             packet_id: 0,
             topic,

@@ -2,7 +2,7 @@
 
 use crate::{
     record::{Change, Kept},
-    session::NOT_LOGGED,
+    session::{NOT_LOGGED, ledger::Ledger},
 };
 use bytes::{Bytes, BytesMut};
 use gemelli_event::Seq;
@@ -37,14 +37,14 @@ impl Message {
 }
 
 /// How one session gets a message.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// With this quality.
     pub qos: Qos,
     /// With this retain flag.
     pub retain: bool,
-    /// It comes through a shared subscription: it stands nowhere in this session's own order.
-    pub shared: bool,
+    /// It comes through this shared subscription: it stands nowhere in this session's own order.
+    pub shared: Option<Arc<Ledger>>,
     /// For these subscriptions.
     pub ids: Ids,
 }
@@ -131,7 +131,7 @@ impl Queued {
             wanted: Wanted {
                 qos: kept.qos,
                 retain: kept.retain,
-                shared: false,
+                shared: None,
                 ids,
             },
         }
@@ -139,7 +139,29 @@ impl Queued {
 
     /// Whether the session's place in the log depends on it.
     pub fn logged(&self) -> bool {
-        self.message.seq != NOT_LOGGED && !self.wanted.shared && self.wanted.qos != Qos::AtMostOnce
+        self.message.seq != NOT_LOGGED
+            && self.wanted.shared.is_none()
+            && self.wanted.qos != Qos::AtMostOnce
+    }
+
+    /// The shared subscription that it comes from, if it has a place in the log.
+    fn share(&self) -> Option<&Arc<Ledger>> {
+        let ledger = self.wanted.shared.as_ref();
+        ledger.filter(|_| self.message.seq != NOT_LOGGED)
+    }
+
+    /// It needs no other member of its shared subscription.
+    pub fn done(&self) {
+        if let Some(ledger) = self.share() {
+            ledger.done(self.message.seq);
+        }
+    }
+
+    /// It is for another member of its shared subscription.
+    pub fn give_back(&self) {
+        if let Some(ledger) = self.share() {
+            ledger.give_back(self.message.seq);
+        }
     }
 
     /// The PUBLISH that carries it.
@@ -190,6 +212,7 @@ impl Flying {
                 expires_ms: m.expires_ms,
                 ids: self.queued.wanted.ids.as_slice().to_vec(),
             },
+            share: (self.queued.share()).map(|ledger| (ledger.filter.clone(), m.seq)),
         }
     }
 }
