@@ -3,7 +3,7 @@
 use crate::node::{Node, PATIENCE, Peer, durable};
 use gemelli_broker::Options;
 use gemelli_mqtt::{
-    Client, Outgoing, Packet, Qos,
+    Client, Packet, Qos,
     client::Event,
     packet::{Connect, SubscribeOptions},
 };
