@@ -16,6 +16,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gemelli-store", &["gemelli-event", "gemelli-model"]),
     ("gemelli-auth", &[]),
     (
+        "gemelli-query",
+        &["gemelli-engine", "gemelli-event", "gemelli-model"],
+    ),
+    ("gemelli-testkit", &["gemelli-model"]),
+    (
         "gemelli-connect",
         &["gemelli-engine", "gemelli-event", "gemelli-model"],
     ),
@@ -75,13 +80,15 @@ const NEVER: &[(&str, &[&str])] = &[
         "gemelli-load",
         &["gemelli-engine", "gemelli-connect", "cel"],
     ),
+    ("gemelli-testkit", &["gemelli-engine", "gemelli-query"]),
     ("gemelli-engine", &["tokio", "rand", "rustix"]),
+    ("gemelli-query", &["tokio", "rand", "rustix"]),
     ("gemelli-model", &["tokio", "rand", "rustix"]),
     ("gemelli-event", &["tokio", "rand", "rustix"]),
 ];
 
 /// Crates whose sources know no IO, clock or chance, and what would betray it.
-const PURE: &[&str] = &["mqtt", "model", "event", "engine"];
+const PURE: &[&str] = &["mqtt", "model", "event", "engine", "query"];
 const IMPURE: &[&str] = &[
     "std::fs",
     "std::net",

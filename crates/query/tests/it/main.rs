@@ -1,0 +1,7 @@
+//! What queries answer, seen from outside.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod answers;
+mod errors;
+mod pages;
+mod world;
