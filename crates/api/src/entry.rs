@@ -7,14 +7,16 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use gemelli_event::{
     Body, Record, Seq,
-    record::{Derived, Event, Message},
+    record::{Command, Derived, Event, Message},
 };
-use gemelli_model::time::format_ms;
+use gemelli_model::{Value, time::format_ms};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// The word for derived values, beside the four categories of events.
 pub const DERIVED: &str = "derived";
+/// The word for telemetry that programs send on a twin's behalf.
+pub const TELEMETRY: &str = "telemetry";
 /// The word for messages that map to no twin.
 pub const MESSAGE: &str = "message";
 
@@ -40,6 +42,9 @@ impl Wanted {
             ),
             Body::Derived(derived) => (DERIVED, Some(&derived.interface), Some(&derived.twin)),
             Body::Message(_) => (MESSAGE, None, None),
+            Body::Command(Command::Telemetry {
+                twin, interface, ..
+            }) => (TELEMETRY, Some(interface), Some(twin)),
             _ => return false,
         };
         (self.categories.is_empty() || self.categories.iter().any(|c| c == category))
@@ -60,6 +65,7 @@ pub fn category(body: &Body) -> Option<&'static str> {
         Body::Event(event) => Some(event.category.as_str()),
         Body::Derived(_) => Some(DERIVED),
         Body::Message(_) => Some(MESSAGE),
+        Body::Command(Command::Telemetry { .. }) => Some(TELEMETRY),
         _ => None,
     }
 }
@@ -71,6 +77,12 @@ pub fn write(out: &mut Vec<u8>, seq: Seq, record: &Record) -> bool {
         Body::Event(event) => of_event(seq, accepted, event),
         Body::Derived(derived) => of_derived(seq, accepted, derived),
         Body::Message(message) => of_message(seq, accepted, message),
+        Body::Command(command @ Command::Telemetry { .. }) => {
+            match of_telemetry(seq, &accepted, command) {
+                Some(row) => return serde_json::to_writer(out, &row).is_ok(),
+                None => return false,
+            }
+        }
         _ => return false,
     };
     // Writing to memory cannot fail, and every field is a text, a number or JSON that was parsed.
@@ -191,6 +203,47 @@ fn of_derived(seq: Seq, accepted: String, derived: &Derived) -> Row<'_> {
     row.time = Some(format_ms(derived.time_ms));
     row.data = Some(Data::Members(Members(derived)));
     row
+}
+
+/// Telemetry of a program: its data is a value, where a row's may be text as it came.
+#[derive(Serialize)]
+struct Measured<'a> {
+    seq: Seq,
+    accepted: &'a str,
+    category: &'a str,
+    interface: &'a str,
+    twin: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<&'a str>,
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    data: &'a Value,
+}
+
+fn of_telemetry<'a>(seq: Seq, accepted: &'a str, command: &'a Command) -> Option<Measured<'a>> {
+    let Command::Telemetry {
+        twin,
+        interface,
+        component,
+        id,
+        time_ms,
+        data,
+    } = command
+    else {
+        return None;
+    };
+    Some(Measured {
+        seq,
+        accepted,
+        category: TELEMETRY,
+        interface: interface.as_str(),
+        twin: twin.as_str(),
+        component: component.as_deref(),
+        id,
+        time: time_ms.map(format_ms),
+        data,
+    })
 }
 
 fn of_message(seq: Seq, accepted: String, message: &Message) -> Row<'_> {

@@ -114,7 +114,9 @@ fn status(code: &str) -> StatusCode {
     match code {
         "unauthorized" => StatusCode::UNAUTHORIZED,
         "forbidden-host" | "forbidden" => StatusCode::FORBIDDEN,
-        "not-found" | "unknown-twin" | "unknown-kind" => StatusCode::NOT_FOUND,
+        "not-found" | "unknown-twin" | "unknown-component" | "unknown-kind" => {
+            StatusCode::NOT_FOUND
+        }
         "method-not-allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "already-exists" | "has-relationships" | "duplicate-id" | "in-use" => StatusCode::CONFLICT,
         "precondition-failed" => StatusCode::PRECONDITION_FAILED,

@@ -60,6 +60,7 @@ async fn open(
         "store",
         entry::DERIVED,
         entry::MESSAGE,
+        entry::TELEMETRY,
     ];
     let categories: Vec<String> = asked
         .category

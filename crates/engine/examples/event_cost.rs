@@ -131,7 +131,13 @@ fn main() {
             target: format!("room-{}", n % parents).as_str().into(),
             properties: Value::Null,
         };
-        driver.step(Partition::of(id), Body::Command(Command::Relate { edge }));
+        driver.step(
+            Partition::of(id),
+            Body::Command(Command::Relate {
+                edge,
+                only_new: false,
+            }),
+        );
     }
     driver.settle(&mut frame);
     frame.clear();

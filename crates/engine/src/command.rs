@@ -3,18 +3,27 @@
 //! Each command first plans, reading only, and then applies its plan: so a dry run says exactly what
 //! the step would say, and a refused command leaves no trace.
 
+mod amend;
 mod apply;
 mod defined;
 mod delete;
 mod edge;
 mod incoming;
 mod patch;
+mod pointer;
 mod put;
 mod relate;
 mod remove;
+mod telemetry;
 mod unrelate;
 
-use crate::{Engine, Rejection, Verdict, engine::Side, outbox::Key, state::State, twin::Twin};
+use crate::{
+    Engine, Rejection, Verdict,
+    engine::Side,
+    outbox::Key,
+    state::State,
+    twin::{Outgoing, Twin},
+};
 use gemelli_event::{Record, Seq, record::Command};
 use gemelli_model::Value;
 use std::sync::Arc;
@@ -35,12 +44,29 @@ pub(crate) fn check(state: &State, side: &Side, command: &Command) -> Result<Val
             twin,
             patch,
             if_match,
-        } => patch::plan(state, twin, patch, if_match.as_deref()).map(|_| Value::Null),
+            strict,
+        } => patch::plan(state, twin, patch, if_match.as_deref(), *strict).map(|_| Value::Null),
         Command::Delete { twin, if_match } => {
             delete::plan(state, side, twin, if_match.as_deref()).map(|_| Value::Null)
         }
-        Command::Relate { edge } => relate::plan(state, side, edge).map(|plan| plan.answer()),
-        Command::Unrelate { source, id } => unrelate::plan(state, source, id).map(|_| Value::Null),
+        Command::Relate { edge, only_new } => {
+            relate::plan(state, side, edge, *only_new).map(|plan| plan.answer())
+        }
+        Command::Amend {
+            source,
+            id,
+            patch,
+            if_match,
+        } => amend::plan(state, side, source, id, patch, if_match.as_deref())
+            .map(|plan| plan.answer()),
+        Command::Unrelate {
+            source,
+            id,
+            if_match,
+        } => unrelate::plan(state, source, id, if_match.as_deref()).map(|_| Value::Null),
+        Command::Telemetry {
+            twin, component, ..
+        } => telemetry::plan(state, twin, component.as_deref()).map(|()| Value::Null),
         Command::Remove { kind, name } => remove::plan(state, kind, name).map(|plan| plan.answer()),
         Command::Incoming { .. } | Command::Defined { .. } => Err(internal()),
     }
@@ -83,8 +109,9 @@ pub(crate) fn step(
             twin,
             patch,
             if_match,
+            strict,
         } => {
-            let plan = patch::plan(state, twin, patch, if_match.as_deref())?;
+            let plan = patch::plan(state, twin, patch, if_match.as_deref(), *strict)?;
             Ok(Verdict::Answer(patch::apply(engine, seq, record, plan)))
         }
         Command::Delete { twin, if_match } => {
@@ -92,12 +119,31 @@ pub(crate) fn step(
             delete::apply(engine, &id);
             Ok(Verdict::Accepted)
         }
-        Command::Relate { edge } => {
-            let plan = relate::plan(state, side, edge)?;
+        Command::Relate { edge, only_new } => {
+            let plan = relate::plan(state, side, edge, *only_new)?;
             Ok(Verdict::Answer(relate::apply(engine, seq, record, plan)))
         }
-        Command::Unrelate { source, id } => {
-            let plan = unrelate::plan(state, source, id)?;
+        Command::Amend {
+            source,
+            id,
+            patch,
+            if_match,
+        } => {
+            let plan = amend::plan(state, side, source, id, patch, if_match.as_deref())?;
+            Ok(Verdict::Answer(relate::apply(engine, seq, record, plan)))
+        }
+        Command::Telemetry {
+            twin, component, ..
+        } => {
+            telemetry::plan(state, twin, component.as_deref())?;
+            Ok(Verdict::Accepted)
+        }
+        Command::Unrelate {
+            source,
+            id,
+            if_match,
+        } => {
+            let plan = unrelate::plan(state, source, id, if_match.as_deref())?;
             unrelate::apply(engine, seq, record, plan);
             Ok(Verdict::Accepted)
         }
@@ -120,7 +166,7 @@ pub(crate) fn step(
 fn said(engine: &mut Engine, record: &Record, command: &Command) {
     let key = match command {
         Command::Put { twin, .. } | Command::Patch { twin, .. } => Key::Twin(twin.clone()),
-        Command::Relate { edge } => Key::Edge(edge.source.clone(), edge.id.clone()),
+        Command::Relate { edge, .. } => Key::Edge(edge.source.clone(), edge.id.clone()),
         Command::Incoming { edge, .. } => Key::incoming(edge),
         Command::Defined { .. } => Key::Defined(record.position.partition),
         _ => return,
@@ -143,17 +189,26 @@ pub(crate) fn etag(twin: &Twin) -> String {
     format!("W/\"{:x}-{:x}\"", twin.epoch, twin.offset)
 }
 
+/// An edge's ETag. An edge keeps no count of its changes: the tag is made from what it says.
+pub(crate) fn edge_etag(id: &str, edge: &Outgoing) -> String {
+    let said = [id, &edge.name, edge.target.as_str()].join("\0");
+    let hash = xxhash_rust::xxh3::xxh3_64(said.as_bytes());
+    let properties = edge.properties.to_string();
+    let hash = xxhash_rust::xxh3::xxh3_64_with_seed(properties.as_bytes(), hash);
+    format!("W/\"{hash:016x}\"")
+}
+
 /// The twin must be as the caller last saw it.
 fn check_etag(twin: &Twin, if_match: Option<&str>) -> Result<(), Rejection> {
+    check_tag(&format!("twin {}", twin.id), &etag(twin), if_match)
+}
+
+fn check_tag(about: &str, now: &str, if_match: Option<&str>) -> Result<(), Rejection> {
     match if_match {
         None | Some("*") => Ok(()),
-        Some(wanted) if wanted == etag(twin) => Ok(()),
+        Some(wanted) if wanted == now => Ok(()),
         Some(wanted) => {
-            let reason = format!(
-                "twin {} has changed: its etag is {}, not {wanted}",
-                twin.id,
-                etag(twin)
-            );
+            let reason = format!("{about} has changed: its etag is {now}, not {wanted}");
             Err(Rejection::new(
                 "precondition-failed",
                 reason,

@@ -8,7 +8,7 @@ mod compiled;
 mod connections;
 mod held;
 
-pub use compiled::Compiled;
+pub use compiled::{Compiled, Part};
 pub(crate) use compiled::{Local, SlotKind, Watch};
 
 use crate::Rejection;

@@ -37,7 +37,7 @@ mod twin;
 mod verdict;
 mod view;
 
-pub use definitions::{Compiled, Definitions};
+pub use definitions::{Compiled, Definitions, Part};
 pub use engine::{Counters, Emission, Engine};
 pub use lifecycle::Lifecycle;
 pub use limits::Limits;

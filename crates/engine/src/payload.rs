@@ -13,7 +13,7 @@ use serde::{
         value::{MapAccessDeserializer, SeqAccessDeserializer},
     },
 };
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// Members of a payload that belong to the event, not to the twin.
 const ATTRIBUTES: [&str; 2] = ["ceId", "timestamp"];
@@ -256,10 +256,15 @@ impl<'de> Visitor<'de> for Shared<'_> {
     }
 }
 
-/// The members of an object value as slots and values, as [`read`] does for a payload.
+/// Kind and name of what holds a member, and where in it the member stands.
+pub(crate) type Place = (&'static str, Arc<str>, String);
+
+/// The members of an object value as slots and values, as [`read`] does for a payload; or all that
+/// does not fit, each at the place that `about` gives it.
 pub(crate) fn fit_all(
     interface: &Compiled,
     properties: &Value,
+    about: impl Fn(&str) -> Place,
 ) -> Result<Vec<(u16, Value)>, Rejection> {
     let fields = match properties {
         Value::Null => return Ok(Vec::new()),
@@ -278,13 +283,22 @@ pub(crate) fn fit_all(
         }
     };
     let mut found = Vec::with_capacity(fields.len());
+    let mut refused = Vec::new();
     for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with('$')) {
-        match interface.slot_of(name) {
-            Some(slot) => found.push((slot, fit(interface, slot, value.clone())?)),
-            None if interface.resolved().open => {}
-            None => return Err(unknown(interface, name)),
+        let fits = match interface.slot_of(name) {
+            Some(slot) => fit(interface, slot, value.clone()).map(|value| (slot, value)),
+            None if interface.resolved().open => continue,
+            None => Err(unknown(interface, name)),
+        };
+        match fits {
+            Ok(pair) => found.push(pair),
+            Err(rejection) => {
+                let (kind, holder, pointer) = about(name);
+                refused.push(rejection.at(kind, &holder, pointer));
+            }
         }
     }
+    Rejection::any_of(refused)?;
     Ok(found)
 }
 

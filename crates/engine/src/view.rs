@@ -8,7 +8,7 @@ mod shape;
 pub use graph::{Inward, Outward};
 
 use crate::{
-    Definitions, Lifecycle, command,
+    Compiled, Definitions, Lifecycle, command,
     definitions::SlotKind,
     snapshot,
     state::State,
@@ -190,10 +190,54 @@ impl TwinRef {
         self.0.out().map(|(id, edge)| self.edge(id, edge)).collect()
     }
 
+    /// Relationships that start here with an id after this one, by id: pages of a list.
+    pub fn relationships_after(&self, after: Option<&str>) -> impl Iterator<Item = Edge> {
+        let first = after.map(str::to_owned);
+        let edges = self.0.out();
+        edges
+            .filter(move |(id, _)| first.as_ref().is_none_or(|first| ***id > **first))
+            .map(|(id, edge)| self.edge(id, edge))
+    }
+
+    /// Relationships that end here and come after this one, by name, source and id.
+    pub fn incoming_after(&self, after: Option<&EdgeRef>) -> impl Iterator<Item = EdgeRef> {
+        let first = after.map(|e| crate::twin::Incoming {
+            name: e.name.clone(),
+            source: e.source.clone(),
+            id: e.id.clone(),
+        });
+        let edges = self.0.incoming();
+        edges
+            .filter(move |e| first.as_ref().is_none_or(|first| *e > first))
+            .map(|e| EdgeRef {
+                id: e.id.clone(),
+                name: e.name.clone(),
+                source: e.source.clone(),
+            })
+    }
+
     /// The relationship of this id that starts here.
     pub fn relationship(&self, id: &str) -> Option<Edge> {
         let id: Arc<str> = id.into();
         self.0.edge(&id).map(|edge| self.edge(&id, edge))
+    }
+
+    /// The ETag of the relationship of this id that starts here.
+    pub fn relationship_etag(&self, id: &str) -> Option<String> {
+        let id: Arc<str> = id.into();
+        let edge = self.0.edge(&id)?;
+        Some(command::edge_etag(&id, edge))
+    }
+
+    /// The twin's compiled interface, in the version that the twin is of.
+    pub fn compiled(&self) -> &Arc<Compiled> {
+        &self.0.interface
+    }
+
+    /// A component as the Azure Digital Twins data plane shows it; none if its interface has none of
+    /// this name.
+    pub fn component_to_adt(&self, name: &str) -> Option<Value> {
+        shape::component(self, name)
     }
 
     fn edge(&self, id: &Arc<str>, edge: &crate::twin::Outgoing) -> Edge {

@@ -173,6 +173,9 @@ pub enum Command {
         /// Only if its ETag is this.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         if_match: Option<Arc<str>>,
+        /// As RFC 6902 has it: what is replaced or removed must be there, and components stay.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        strict: bool,
     },
     /// Deletes a twin that has no relationships.
     #[serde(rename_all = "camelCase")]
@@ -188,6 +191,22 @@ pub enum Command {
     Relate {
         /// The edge.
         edge: Edge,
+        /// Only if there is none of its id (`If-None-Match: *`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        only_new: bool,
+    },
+    /// Changes the properties of an edge: JSON Patch.
+    #[serde(rename_all = "camelCase")]
+    Amend {
+        /// The twin that the edge starts from.
+        source: TwinId,
+        /// The edge's id.
+        id: Arc<str>,
+        /// As in [`Command::Patch`], strictly.
+        patch: Value,
+        /// Only if its ETag is this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        if_match: Option<Arc<str>>,
     },
     /// Deletes an edge.
     #[serde(rename_all = "camelCase")]
@@ -196,6 +215,9 @@ pub enum Command {
         source: TwinId,
         /// The edge's id.
         id: Arc<str>,
+        /// Only if its ETag is this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        if_match: Option<Arc<str>>,
     },
     /// Deletes an interface or a connection.
     #[serde(rename_all = "camelCase")]
@@ -204,6 +226,24 @@ pub enum Command {
         kind: Arc<str>,
         /// Its name.
         name: Arc<str>,
+    },
+    /// Telemetry that a program sends on a twin's behalf: in history and streams, no part of its state.
+    #[serde(rename_all = "camelCase")]
+    Telemetry {
+        /// Whose.
+        twin: TwinId,
+        /// The twin's interface.
+        interface: InterfaceId,
+        /// Of which of its components.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        component: Option<Arc<str>>,
+        /// The message's id.
+        id: Arc<str>,
+        /// When it was measured, milliseconds since 1970.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time_ms: Option<i64>,
+        /// What it says.
+        data: Value,
     },
     /// Second half of [`Command::Relate`] and of deletions, emitted to the other end's partition.
     #[serde(rename_all = "camelCase")]

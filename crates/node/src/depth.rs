@@ -48,8 +48,9 @@ fn of_command(command: &Command) -> usize {
     match command {
         Command::Apply { manifests } => manifests.iter().map(of_value).max().unwrap_or(0),
         Command::Put { properties, .. } => of_value(properties),
-        Command::Patch { patch, .. } => of_value(patch),
-        Command::Relate { edge } | Command::Incoming { edge, .. } => of_value(&edge.properties),
+        Command::Patch { patch, .. } | Command::Amend { patch, .. } => of_value(patch),
+        Command::Telemetry { data, .. } => of_value(data),
+        Command::Relate { edge, .. } | Command::Incoming { edge, .. } => of_value(&edge.properties),
         Command::Delete { .. }
         | Command::Unrelate { .. }
         | Command::Remove { .. }

@@ -475,9 +475,12 @@ pub fn partition(body: &Body) -> Partition {
         Body::Command(command) => match command {
             Command::Put { twin, .. }
             | Command::Patch { twin, .. }
-            | Command::Delete { twin, .. } => Partition::of(twin.as_str()),
-            Command::Relate { edge } => Partition::of(edge.source.as_str()),
-            Command::Unrelate { source, .. } => Partition::of(source.as_str()),
+            | Command::Delete { twin, .. }
+            | Command::Telemetry { twin, .. } => Partition::of(twin.as_str()),
+            Command::Relate { edge, .. } => Partition::of(edge.source.as_str()),
+            Command::Amend { source, .. } | Command::Unrelate { source, .. } => {
+                Partition::of(source.as_str())
+            }
             Command::Incoming { edge, .. } => Partition::of(edge.target.as_str()),
             Command::Apply { .. } | Command::Remove { .. } | Command::Defined { .. } => {
                 Partition::default()

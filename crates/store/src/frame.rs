@@ -235,7 +235,10 @@ pub(crate) fn subject(record: &Record) -> Option<&TwinId> {
         Body::Event(event) => Some(&event.twin),
         Body::Derived(derived) => Some(&derived.twin),
         Body::Command(
-            Command::Put { twin, .. } | Command::Patch { twin, .. } | Command::Delete { twin, .. },
+            Command::Put { twin, .. }
+            | Command::Patch { twin, .. }
+            | Command::Delete { twin, .. }
+            | Command::Telemetry { twin, .. },
         ) => Some(twin),
         _ => None,
     }

@@ -5,6 +5,7 @@ mod doors;
 mod events;
 mod matrix;
 mod objects;
+mod plane;
 mod rig;
 mod streams;
 mod twins;

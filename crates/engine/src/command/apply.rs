@@ -4,7 +4,7 @@
 //! there one after the other. Then the definitions change, and what concerns twins becomes commands
 //! of their partitions in the same frame. What a manifest does not name stays as it is.
 
-use super::{edge, object, put};
+use super::{edge, object, pointer, put};
 use crate::{
     Compiled, Definitions, Engine, Rejection, definitions, engine::Side, outbox::Key, payload,
     state::State,
@@ -74,8 +74,8 @@ pub(super) fn plan(state: &State, side: &Side, manifests: &[Value]) -> Result<Pl
         changes.insert(("Twin", (*name).clone()), change);
     }
     for (name, twin) in &wanted {
-        for relation in &twin.relationships {
-            if twins.relation(name, relation)?
+        for (at, relation) in twin.relationships.iter().enumerate() {
+            if twins.relation(name, at, relation)?
                 && let Some(change) = changes.get_mut(&("Twin", (*name).clone()))
                 && *change == "unchanged"
             {
@@ -231,7 +231,11 @@ impl Twins<'_> {
     fn twin(&mut self, name: &Arc<str>, twin: &Twin) -> Result<&'static str, Rejection> {
         let id = TwinId::new(name.clone());
         let interface = self.definitions.find(twin.interface.as_str())?.clone();
-        let values = payload::fit_all(&interface, &twin.properties)?;
+        let about = |member: &str| {
+            let path = pointer::of(&["spec", "properties", member]);
+            ("Twin", name.clone(), path)
+        };
+        let values = payload::fit_all(&interface, &twin.properties, about)?;
         let Some(known) = self.state.get(name) else {
             put::check_new(self.state, self.side, &id, &interface)?;
             let clash = interface.resolved().ignore_case
@@ -279,8 +283,7 @@ impl Twins<'_> {
                 .slot_of(&info.name)
                 .map(|held| known.value(held));
             if held != Some(&value) {
-                let path = format!("/{}", info.name.replace('~', "~0").replace('/', "~1"));
-                patch.push(write(path, value));
+                patch.push(write(pointer::of(&[&info.name]), value));
             }
         }
         if patch.is_empty() {
@@ -290,6 +293,7 @@ impl Twins<'_> {
             twin: id.clone(),
             patch: Value::Array(patch.into()),
             if_match: None,
+            strict: false,
         };
         self.commands.push((Key::Twin(id), command));
         Ok("configured")
@@ -305,7 +309,12 @@ impl Twins<'_> {
     }
 
     /// Plans an edge; whether it changes anything.
-    fn relation(&mut self, name: &Arc<str>, relation: &Relation) -> Result<bool, Rejection> {
+    fn relation(
+        &mut self,
+        name: &Arc<str>,
+        at: usize,
+        relation: &Relation,
+    ) -> Result<bool, Rejection> {
         let source = TwinId::new(name.clone());
         let edge = Edge {
             id: relation.id.clone(),
@@ -334,6 +343,11 @@ impl Twins<'_> {
             &edge,
             self.interface(&edge.target).map(|i| &**i),
             same,
+            |member| {
+                let at = at.to_string();
+                let steps = ["spec", "relationships", &at, "properties", member];
+                ("Twin", name.clone(), pointer::of(&steps))
+            },
         )?;
         let known = held
             .and_then(|twin| twin.edge(&edge.id))
@@ -347,8 +361,13 @@ impl Twins<'_> {
             .or_default()
             .push(edge.id.clone());
         if !known {
-            self.commands
-                .push((Key::Edge(source, edge.id.clone()), Command::Relate { edge }));
+            self.commands.push((
+                Key::Edge(source, edge.id.clone()),
+                Command::Relate {
+                    edge,
+                    only_new: false,
+                },
+            ));
         }
         Ok(!known)
     }

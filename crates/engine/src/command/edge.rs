@@ -1,17 +1,21 @@
 //! What an edge must be, checked alike by Relate and Apply.
 
-use crate::{Compiled, Rejection, payload::mismatched};
+use crate::{
+    Compiled, Rejection,
+    payload::{Place, mismatched},
+};
 use gemelli_event::record::Edge;
 use gemelli_model::{Value, id, nearest};
 use std::sync::Arc;
 
 /// The edge with its relationship's name and its properties in the interface's form. `same` counts
-/// the source's other edges of that name.
+/// the source's other edges of that name, `place` says where a property stands in what asks for it.
 pub(super) fn check(
     source: &Compiled,
     edge: &Edge,
     target: Option<&Compiled>,
     same: impl FnOnce(&str) -> usize,
+    place: impl Fn(&str) -> Place,
 ) -> Result<(Arc<str>, Value), Rejection> {
     let about = format!("relationship {} of twin {}", edge.id, edge.source);
     id::check(&edge.id).map_err(|why| {
@@ -89,29 +93,34 @@ pub(super) fn check(
             ));
         }
     };
-    let fitted = fields
-        .iter()
-        .filter(|(name, _)| !name.starts_with('$'))
-        .map(|(name, value)| {
-            let Some(property) = declared.properties.iter().find(|p| p.name == *name) else {
-                if resolved.open {
-                    return Ok((name.clone(), value.clone()));
-                }
-                let reason = format!("{about}: {} has no property {name}", declared.name);
-                let known = declared.properties.iter().map(|p| &*p.name);
-                let remedy = nearest::name(name, known).map_or_else(
-                    || "declare it in the interface".into(),
-                    |near| format!("did you mean {near}?"),
-                );
-                return Err(Rejection::new("unknown-field", reason, remedy));
-            };
-            let fits = property
-                .schema
-                .check(value)
-                .map_err(|m| mismatched(source, name, &m))?;
-            Ok((name.clone(), fits))
-        });
-    let fitted: Vec<_> = fitted.collect::<Result<_, _>>()?;
+    let fit = |name: &Arc<str>, value: &Value| {
+        let Some(property) = declared.properties.iter().find(|p| p.name == *name) else {
+            if resolved.open {
+                return Ok((name.clone(), value.clone()));
+            }
+            let reason = format!("{about}: {} has no property {name}", declared.name);
+            let known = declared.properties.iter().map(|p| &*p.name);
+            let remedy = nearest::name(name, known).map_or_else(
+                || "declare it in the interface".into(),
+                |near| format!("did you mean {near}?"),
+            );
+            return Err(Rejection::new("unknown-field", reason, remedy));
+        };
+        let fits = property.schema.check(value);
+        let fits = fits.map_err(|m| mismatched(source, name, &m))?;
+        Ok((name.clone(), fits))
+    };
+    let (mut fitted, mut refused) = (Vec::new(), Vec::new());
+    for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with('$')) {
+        match fit(name, value) {
+            Ok(pair) => fitted.push(pair),
+            Err(why) => {
+                let (kind, holder, pointer) = place(name);
+                refused.push(why.at(kind, &holder, pointer));
+            }
+        }
+    }
+    Rejection::any_of(refused)?;
     Ok((
         declared.name.clone(),
         if fitted.is_empty() {

@@ -1,16 +1,23 @@
 //! Patch: changes properties of a twin by JSON Patch, or moves it to another interface.
 
-use super::{check_etag, etag, object, put};
-use crate::{Compiled, Engine, Rejection, derive::Change, payload, state::State, twin::Twin};
+use super::{
+    check_etag, etag, object,
+    pointer::{self, Op, Operation},
+    put,
+};
+use crate::{
+    Compiled, Engine, Rejection, definitions::SlotKind, derive::Change, payload, state::State,
+    twin::Twin,
+};
 use gemelli_event::{Record, Seq};
-use gemelli_model::{TwinId, Value};
+use gemelli_model::{TwinId, Value, time};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A patch that can be done.
 pub(super) struct Plan {
     id: TwinId,
     interface: Arc<Compiled>,
-    values: BTreeMap<u16, Value>,
+    values: Vec<(u16, Value)>,
 }
 
 pub(super) fn plan(
@@ -18,34 +25,36 @@ pub(super) fn plan(
     twin: &TwinId,
     patch: &Value,
     if_match: Option<&str>,
+    strict: bool,
 ) -> Result<Plan, Rejection> {
     let twin = state.find(twin.as_str())?;
     check_etag(twin, if_match)?;
-    let Value::Array(operations) = patch else {
-        return Err(malformed(twin, "a JSON Patch is a list of operations"));
-    };
-    let operations = operations
-        .iter()
-        .map(|op| Operation::read(twin, op))
-        .collect::<Result<Vec<_>, _>>()?;
+    let about = format!("twin {}", twin.id);
+    let operations = pointer::read(&about, patch)?;
     let mut interface = twin.interface.clone();
-    for operation in operations.iter().filter(|o| o.is_model()) {
-        let Some(Value::Text(id)) = operation.value else {
-            return Err(malformed(
-                twin,
-                "/$metadata/$model takes the id of an interface",
-            ));
+    for operation in operations.iter().filter(|o| is_model(o)) {
+        let Value::Text(id) = operation.value else {
+            let why = "/$metadata/$model takes the id of an interface";
+            return Err(pointer::malformed(&about, why));
         };
         interface = state.definitions.find(id)?.clone();
         put::check_move(twin, &interface)?;
     }
-    let mut values = BTreeMap::new();
-    for operation in operations.iter().filter(|o| !o.is_metadata()) {
-        operation.apply(twin, &interface, &mut values)?;
+    let mut patched = Patched {
+        twin,
+        interface: &interface,
+        about: &about,
+        strict,
+        values: BTreeMap::new(),
+    };
+    for operation in &operations {
+        match operation.path.first() {
+            Some(first) if first.starts_with('$') => patched.metadata(operation)?,
+            Some(name) => patched.member(operation, name)?,
+            None => {}
+        }
     }
-    for (slot, value) in &mut values {
-        *value = payload::fit(&interface, *slot, std::mem::take(value))?;
-    }
+    let values = patched.fit()?;
     Ok(Plan {
         id: twin.id.clone(),
         interface,
@@ -73,159 +82,116 @@ pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) 
     object([("etag", Value::text(etag(twin)))])
 }
 
-fn malformed(twin: &Twin, why: &str) -> Rejection {
-    let remedy = "send [{\"op\": \"replace\", \"path\": \"/member\", \"value\": 1}]";
-    Rejection::new(
-        "malformed-json",
-        format!("patch of twin {}: {why}", twin.id),
-        remedy,
-    )
+fn is_model(operation: &Operation<'_>) -> bool {
+    matches!(operation.op, Op::Add | Op::Replace)
+        && matches!(&*operation.path, [a, b] if a == "$metadata" && b == "$model")
 }
 
-/// One operation of a JSON Patch.
-struct Operation<'a> {
-    kind: Kind,
-    path: Vec<String>,
-    value: Option<&'a Value>,
+/// A twin's members while operations change them.
+struct Patched<'a> {
+    twin: &'a Twin,
+    /// The interface that it will be of.
+    interface: &'a Compiled,
+    about: &'a str,
+    strict: bool,
+    /// What was touched, by the name that a member has in the new interface, else in the old one.
+    values: BTreeMap<Arc<str>, Value>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Write,
-    Remove,
-    Test,
-}
-
-impl<'a> Operation<'a> {
-    fn read(twin: &Twin, operation: &'a Value) -> Result<Self, Rejection> {
-        let kind = match operation.get("op").and_then(Value::as_str) {
-            Some("add" | "replace") => Kind::Write,
-            Some("remove") => Kind::Remove,
-            Some("test") => Kind::Test,
-            _ => return Err(malformed(twin, "op is one of add, replace, remove, test")),
-        };
-        let path = operation
-            .get("path")
-            .and_then(Value::as_str)
-            .and_then(|p| p.strip_prefix('/'));
-        let Some(path) = path else {
-            return Err(malformed(twin, "path is a JSON pointer such as /member"));
-        };
-        let path = path
-            .split('/')
-            .map(|step| step.replace("~1", "/").replace("~0", "~"))
-            .collect();
-        let value = operation.get("value");
-        if kind != Kind::Remove && value.is_none() {
-            return Err(malformed(
-                twin,
-                "an operation other than remove needs a value",
-            ));
-        }
-        Ok(Self { kind, path, value })
-    }
-
-    fn is_metadata(&self) -> bool {
-        self.path
-            .first()
-            .is_some_and(|first| first.starts_with('$'))
-    }
-
-    fn is_model(&self) -> bool {
-        self.kind == Kind::Write
-            && matches!(&*self.path, [a, b] if a == "$metadata" && b == "$model")
-    }
-
-    fn apply(
-        &self,
-        twin: &Twin,
-        interface: &Compiled,
-        values: &mut BTreeMap<u16, Value>,
-    ) -> Result<(), Rejection> {
-        let Some((name, rest)) = self.path.split_first() else {
-            return Ok(());
-        };
-        let slot = interface
-            .slot_of(name)
-            .ok_or_else(|| payload::unknown(interface, name))?;
-        let held = || {
-            let old = twin.interface.slot_of(name);
-            old.map(|slot| twin.value(slot).clone()).unwrap_or_default()
-        };
-        let place = values.entry(slot).or_insert_with(held);
-        let missing = || malformed(twin, &format!("/{} does not exist", self.path.join("/")));
-        match self.kind {
-            Kind::Test => {
-                let at = rest
-                    .iter()
-                    .try_fold(&*place, |value, step| child(value, step))
-                    .ok_or_else(missing)?;
-                if Some(at) == self.value {
-                    return Ok(());
+impl Patched<'_> {
+    /// An operation on what belongs to the service: the model, and times of sources.
+    fn metadata(&self, operation: &Operation<'_>) -> Result<(), Rejection> {
+        let path: Vec<&str> = operation.path.iter().map(String::as_str).collect();
+        let of_member = |name: &str| self.interface.slot_of(name).is_some();
+        match *path {
+            _ if !self.strict || is_model(operation) => Ok(()),
+            ["$metadata", member, "sourceTime"] if of_member(member) => {
+                let timed = operation.op == Op::Remove
+                    || operation
+                        .value
+                        .as_str()
+                        .is_some_and(|t| time::parse_ms(t).is_some());
+                match timed {
+                    true => Ok(()),
+                    false => Err(pointer::malformed(
+                        self.about,
+                        "sourceTime is a time such as 2026-03-29T12:00:00Z",
+                    )),
                 }
-                let reason = format!("twin {}: /{} is {at}", twin.id, self.path.join("/"));
-                Err(Rejection::new(
-                    "precondition-failed",
-                    reason,
-                    "read it again, then repeat the change",
-                ))
             }
-            Kind::Write | Kind::Remove => {
-                *place = write(place, rest, self.value.filter(|_| self.kind == Kind::Write))
-                    .ok_or_else(missing)?;
-                Ok(())
+            _ => {
+                let why = format!("{} is not for clients to change", operation.pointer());
+                Err(pointer::malformed(self.about, &why))
             }
         }
     }
-}
 
-fn child<'a>(value: &'a Value, step: &str) -> Option<&'a Value> {
-    match value {
-        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-        _ => value.get(step),
+    fn member(&mut self, operation: &Operation<'_>, name: &str) -> Result<(), Rejection> {
+        let slot = |interface: &Compiled| {
+            let at = interface.slot_of(name)?;
+            interface.slot(at).cloned()
+        };
+        let (new, old) = (slot(self.interface), slot(&self.twin.interface));
+        let Some(info) = new.or(old.filter(|_| self.strict)) else {
+            return Err(payload::unknown(self.interface, name));
+        };
+        let part = matches!(info.kind, SlotKind::Component(_));
+        if self.strict && part && operation.op == Op::Remove && operation.path.len() == 1 {
+            let why = format!("{} is a component, which stays", operation.pointer());
+            return Err(pointer::malformed(self.about, &why));
+        }
+        let held = match self.values.get(&info.name) {
+            Some(value) => value.clone(),
+            None => {
+                let old = self.twin.interface.slot_of(name);
+                old.map(|slot| self.twin.value(slot).clone())
+                    .unwrap_or_default()
+            }
+        };
+        let held = match (held, info.part()) {
+            (held, Some(part)) => part.present(&held),
+            (held, None) => held,
+        };
+        let value = operation.apply(self.about, &held, self.strict)?;
+        self.values.insert(info.name, value);
+        Ok(())
     }
-}
 
-/// The value with another one put at a path, or with what is there taken out; none if there is no way.
-fn write(held: &Value, path: &[String], new: Option<&Value>) -> Option<Value> {
-    let Some((step, rest)) = path.split_first() else {
-        return Some(new.cloned().unwrap_or_default());
-    };
-    match held {
-        Value::Object(fields) => {
-            let mut fields = fields.to_vec();
-            let at = fields.iter().position(|(name, _)| **name == **step);
-            match (at, rest.is_empty(), new) {
-                (Some(at), true, None) => {
-                    fields.remove(at);
-                }
-                (Some(at), ..) => {
-                    let (_, place) = fields.get_mut(at)?;
-                    *place = write(place, rest, new)?;
-                }
-                (None, true, Some(new)) => fields.push((step.as_str().into(), new.clone())),
-                (None, ..) => return None,
-            }
-            Some(Value::Object(fields.into()))
-        }
-        Value::Array(items) => {
-            let mut items = items.to_vec();
-            match (step.as_str(), rest.is_empty(), new) {
-                ("-", true, Some(new)) => items.push(new.clone()),
-                (index, true, None) => {
-                    let index = index.parse::<usize>().ok().filter(|i| *i < items.len())?;
-                    items.remove(index);
-                }
-                (index, ..) => {
-                    let place = items.get_mut(index.parse::<usize>().ok()?)?;
-                    *place = write(place, rest, new)?;
+    /// The values by slot of the new interface; or all that does not fit.
+    fn fit(self) -> Result<Vec<(u16, Value)>, Rejection> {
+        let Self {
+            twin,
+            interface,
+            strict,
+            mut values,
+            ..
+        } = self;
+        if strict && twin.interface.id() != interface.id() {
+            // What is not touched has to fit its new place.
+            for (slot, cell) in twin.interface.slots().iter().zip(&twin.cells) {
+                if !slot.derived() && !cell.value.is_null() {
+                    values
+                        .entry(slot.name.clone())
+                        .or_insert_with(|| cell.value.clone());
                 }
             }
-            Some(Value::Array(items.into()))
         }
-        Value::Null if rest.is_empty() => Some(Value::Object(
-            [(Arc::from(step.as_str()), new?.clone())].into(),
-        )),
-        _ => None,
+        let mut fitting = Vec::with_capacity(values.len());
+        let mut refused = Vec::new();
+        for (name, value) in values {
+            let fits = match interface.slot_of(&name) {
+                Some(slot) => payload::fit(interface, slot, value).map(|value| (slot, value)),
+                None if value.is_null() || interface.resolved().open => continue,
+                None => Err(payload::unknown(interface, &name)),
+            };
+            match fits {
+                Ok(pair) => fitting.push(pair),
+                Err(why) => {
+                    refused.push(why.at("Twin", twin.id.as_str(), pointer::of(&[&name])));
+                }
+            }
+        }
+        Rejection::any_of(refused)?;
+        Ok(fitting)
     }
 }

@@ -1,6 +1,6 @@
 //! Put: creates a twin, or replaces its reported properties and, if need be, its interface.
 
-use super::{etag, object};
+use super::{etag, object, pointer};
 use crate::{
     Compiled, Engine, Rejection,
     definitions::SlotKind,
@@ -48,7 +48,8 @@ pub(super) fn plan(
         Some(known) => check_move(known, &interface)?,
         None => check_new(state, side, twin, &interface)?,
     }
-    let values = payload::fit_all(&interface, properties)?;
+    let about = |name: &str| ("Twin", twin.as_str().into(), pointer::of(&[name]));
+    let values = payload::fit_all(&interface, properties, about)?;
     Ok(Plan {
         id: existing.map_or(twin, |known| &known.id).clone(),
         exists: existing.is_some(),
@@ -202,7 +203,7 @@ fn replace(
     let mut change = Change { twin, side, at };
     change.begin();
     for (slot, info) in (0_u16..).zip(interface.slots()) {
-        let written = matches!(info.kind, SlotKind::Reported | SlotKind::Component);
+        let written = matches!(info.kind, SlotKind::Reported | SlotKind::Component(_));
         if written && !change.twin.value(slot).is_null() && !values.iter().any(|(s, _)| *s == slot)
         {
             change.set(slot, Value::Null);

@@ -4,7 +4,7 @@
 //! the target's partition in the same frame. Until that is stepped the waiting record reserves the
 //! target: a delete sees it.
 
-use super::{edge, etag, object};
+use super::{edge, edge_etag, object, pointer};
 use crate::{
     Engine, Rejection, derive::Change, engine::Side, outbox::Key, state::State, twin::Outgoing,
 };
@@ -27,8 +27,21 @@ impl Plan {
     }
 }
 
-pub(super) fn plan(state: &State, side: &Side, edge: &Edge) -> Result<Plan, Rejection> {
+pub(super) fn plan(
+    state: &State,
+    side: &Side,
+    edge: &Edge,
+    only_new: bool,
+) -> Result<Plan, Rejection> {
     let source = state.find(edge.source.as_str())?;
+    if only_new && source.edge(&edge.id).is_some() {
+        let reason = format!("twin {} has a relationship {} already", source.id, edge.id);
+        return Err(Rejection::new(
+            "already-exists",
+            reason,
+            "choose another id, or replace it",
+        ));
+    }
     let target = state.meant(edge.target.as_str());
     let others = |name: &str| {
         source
@@ -37,7 +50,8 @@ pub(super) fn plan(state: &State, side: &Side, edge: &Edge) -> Result<Plan, Reje
             .count()
     };
     let interface = target.map(|t| &*t.interface);
-    let (name, properties) = edge::check(&source.interface, edge, interface, others)?;
+    let place = |member: &str| ("Relationship", edge.id.clone(), pointer::of(&[member]));
+    let (name, properties) = edge::check(&source.interface, edge, interface, others, place)?;
     let known = source.edge(&edge.id);
     let most = side.limits.outgoing;
     if known.is_none() && source.links.as_ref().is_some_and(|l| l.out.len() >= most) {
@@ -115,10 +129,10 @@ pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) 
     if outcome == "created" {
         engine.state.index.count_relationships(1);
     }
-    let etag = engine
-        .state
-        .get(edge.source.as_str())
-        .map(|twin| etag(twin))
+    let made = engine.state.get(edge.source.as_str());
+    let made = made.and_then(|twin| twin.edge(&edge.id));
+    let etag = made
+        .map(|made| edge_etag(&edge.id, made))
         .unwrap_or_default();
     object([
         ("etag", Value::text(etag)),

@@ -1,7 +1,13 @@
 //! Unrelate: an edge goes, at its source at once, at its target by a record of its own.
 
+use super::{check_tag, edge_etag};
 use crate::{
-    Engine, Rejection, derive::Change, engine::Side, outbox::Key, state::State, twin::Outgoing,
+    Engine, Rejection,
+    derive::Change,
+    engine::Side,
+    outbox::Key,
+    state::State,
+    twin::{Outgoing, Twin},
 };
 use gemelli_event::{
     Record, Seq,
@@ -16,20 +22,37 @@ pub(super) struct Plan {
     id: Arc<str>,
 }
 
-pub(super) fn plan(state: &State, source: &TwinId, id: &Arc<str>) -> Result<Plan, Rejection> {
+pub(super) fn plan(
+    state: &State,
+    source: &TwinId,
+    id: &Arc<str>,
+    if_match: Option<&str>,
+) -> Result<Plan, Rejection> {
     let source = state.find(source.as_str())?;
-    if source.edge(id).is_none() {
+    known(source, id, if_match)?;
+    Ok(Plan {
+        source: source.id.clone(),
+        id: id.clone(),
+    })
+}
+
+/// The edge of this id, as the caller last saw it.
+pub(super) fn known<'a>(
+    source: &'a Twin,
+    id: &Arc<str>,
+    if_match: Option<&str>,
+) -> Result<&'a Outgoing, Rejection> {
+    let Some(edge) = source.edge(id) else {
         let reason = format!("twin {} has no relationship {id}", source.id);
         return Err(Rejection::new(
             "not-found",
             reason,
             "list its relationships",
         ));
-    }
-    Ok(Plan {
-        source: source.id.clone(),
-        id: id.clone(),
-    })
+    };
+    let about = format!("relationship {id} of twin {}", source.id);
+    check_tag(&about, &edge_etag(id, edge), if_match)?;
+    Ok(edge)
 }
 
 pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) {

@@ -1,6 +1,7 @@
 //! From interfaces as written to interfaces as they run.
 
 mod emit;
+mod part;
 mod watch;
 
 use super::compiled::{Compiled, Local, Slot, SlotKind, Watch};
@@ -98,13 +99,13 @@ impl Draft {
             changed_slots: 0,
             ancestry,
         };
-        draft.lay_out();
+        draft.lay_out(&|id| sources.get(id).map(|i| &**i));
         draft.compile_locals()?;
         Ok(draft)
     }
 
     /// Gives every member its slot.
-    fn lay_out(&mut self) {
+    fn lay_out(&mut self, sources: &part::Sources<'_>) {
         let members = self.resolved.members.iter().map(|member| {
             let blank = Slot::blank(member.name(), &member.from, member.schema());
             match &member.kind {
@@ -134,9 +135,12 @@ impl Draft {
                 },
             }
         });
-        let components = self.resolved.components.iter().map(|component| Slot {
-            kind: SlotKind::Component,
-            ..Slot::blank(&component.item.name, &component.from, &Schema::Any)
+        let components = self.resolved.components.iter().map(|component| {
+            let (part, schema) = part::of(&component.item.interface, sources);
+            Slot {
+                kind: SlotKind::Component(Arc::new(part)),
+                ..Slot::blank(&component.item.name, &component.from, &schema)
+            }
         });
         self.slots = members.chain(components).collect();
         for (number, slot) in (0_u16..).zip(&mut self.slots) {
@@ -396,7 +400,12 @@ impl Draft {
     }
 
     fn finish(self) -> Compiled {
-        let fingerprint = mark(&format!("{}{:?}", self.ancestry, self.watches));
+        let mut text = format!("{}{:?}", self.ancestry, self.watches);
+        // What a component holds is declared elsewhere.
+        for slot in self.slots.iter().filter(|slot| slot.part().is_some()) {
+            text.push_str(&format!("{slot:?}"));
+        }
+        let fingerprint = mark(&text);
         Compiled {
             source: self.source,
             resolved: self.resolved,

@@ -6,7 +6,10 @@ use gemelli_model::{
     interface::{Aggregate, Clock, Direction, Emit},
     resolve::Resolved,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// An interface, its inherited members included, ready for twins.
 #[derive(Debug)]
@@ -59,14 +62,49 @@ pub(crate) enum SlotKind {
     /// A telemetry: whether its last value is kept.
     Telemetry { last: bool },
     /// A part's values, as one object.
-    Component,
+    Component(Arc<Part>),
     /// An expression.
     Local,
     /// A roll-up: its place among the roll-ups.
     Rollup { place: u16, aggregate: Aggregate },
 }
 
+/// A part of a twin, as its interface declares it.
+#[derive(Debug, PartialEq)]
+pub struct Part {
+    /// The part's own interface.
+    pub interface: InterfaceId,
+    /// Its own parts, by name.
+    pub parts: BTreeMap<Arc<str>, Arc<Part>>,
+}
+
+impl Part {
+    /// The value of such a part with all its own parts in it, empty where they were never written.
+    pub(crate) fn present(&self, value: &Value) -> Value {
+        let mut fields = match value {
+            Value::Object(fields) => fields.to_vec(),
+            Value::Null => Vec::new(),
+            other => return other.clone(),
+        };
+        for (name, part) in &self.parts {
+            match fields.iter_mut().find(|(n, _)| n == name) {
+                Some((_, value)) => *value = part.present(value),
+                None => fields.push((name.clone(), part.present(&Value::Null))),
+            }
+        }
+        Value::Object(fields.into())
+    }
+}
+
 impl Slot {
+    /// The part that it is, if it is one.
+    pub(crate) fn part(&self) -> Option<&Arc<Part>> {
+        match &self.kind {
+            SlotKind::Component(part) => Some(part),
+            _ => None,
+        }
+    }
+
     /// Whether it is computed.
     pub(crate) fn derived(&self) -> bool {
         matches!(self.kind, SlotKind::Local | SlotKind::Rollup { .. })
@@ -115,6 +153,11 @@ impl Compiled {
     /// Whether it is that interface or extends it.
     pub fn is_a(&self, interface: &str) -> bool {
         self.resolved.is_a(interface)
+    }
+
+    /// Its parts, by name.
+    pub fn parts(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Part>)> {
+        self.slots.iter().filter_map(|s| Some((&s.name, s.part()?)))
     }
 
     /// Whether ages and timers follow the device's time.

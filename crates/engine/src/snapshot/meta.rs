@@ -151,7 +151,9 @@ fn load_outbox(from: &mut Reader<'_>, engine: &mut Engine) -> Result<(), Damaged
             Some(Command::Put { twin, .. } | Command::Patch { twin, .. }) => {
                 Some(Key::Twin(twin.clone()))
             }
-            Some(Command::Relate { edge }) => Some(Key::Edge(edge.source.clone(), edge.id.clone())),
+            Some(Command::Relate { edge, .. }) => {
+                Some(Key::Edge(edge.source.clone(), edge.id.clone()))
+            }
             Some(Command::Incoming { edge, .. }) => Some(Key::incoming(edge)),
             Some(Command::Defined { .. }) => {
                 let number = partition.checked_sub(1).and_then(|n| u8::try_from(n).ok());

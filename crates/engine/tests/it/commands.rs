@@ -40,6 +40,7 @@ fn patch(twin: &str, patch: &str) -> Command {
         twin: twin.into(),
         patch: json(patch),
         if_match: None,
+        strict: false,
     }
 }
 
@@ -111,7 +112,7 @@ fn commands_answer_as_their_dry_run() {
         ),
         (
             patch("kitchen", r#"[{"op":"move","path":"/place"}]"#),
-            "malformed-json",
+            "malformed-patch",
         ),
         (
             patch(
@@ -124,24 +125,28 @@ fn commands_answer_as_their_dry_run() {
         (
             Command::Relate {
                 edge: edge("hall", "door", "kitchen"),
+                only_new: false,
             },
             "answer",
         ),
         (
             Command::Relate {
                 edge: edge("hall", "heater", "kitchen"),
+                only_new: false,
             },
             "wrong-type",
         ),
         (
             Command::Relate {
                 edge: edge("hall", "dor", "kitchen"),
+                only_new: false,
             },
             "unknown-field",
         ),
         (
             Command::Relate {
                 edge: edge("hall", "door", "nowhere"),
+                only_new: false,
             },
             "unknown-twin",
         ),
@@ -163,6 +168,7 @@ fn commands_answer_as_their_dry_run() {
             Command::Unrelate {
                 source: "hall".into(),
                 id: "nothing".into(),
+                if_match: None,
             },
             "not-found",
         ),
@@ -170,6 +176,7 @@ fn commands_answer_as_their_dry_run() {
             Command::Unrelate {
                 source: "hall".into(),
                 id: "door-kitchen".into(),
+                if_match: None,
             },
             "accepted",
         ),
@@ -321,6 +328,7 @@ fn a_relationship_on_its_way_protects_its_target() {
     // Both in one wave: the target does not know of the edge yet.
     let relate = Body::Command(Command::Relate {
         edge: edge("hall", "door", "kitchen"),
+        only_new: false,
     });
     let delete = Body::Command(Command::Delete {
         twin: "kitchen".into(),
@@ -335,9 +343,11 @@ fn a_relationship_on_its_way_protects_its_target() {
     let unrelate = Body::Command(Command::Unrelate {
         source: "hall".into(),
         id: "door-kitchen".into(),
+        if_match: None,
     });
     let relate = Body::Command(Command::Relate {
         edge: edge("hall", "door", "kitchen"),
+        only_new: false,
     });
     world.batch(vec![unrelate, relate]);
     assert_eq!(world.twin("kitchen").incoming().len(), 1);
@@ -629,11 +639,15 @@ fn an_edge_of_another_name_leaves_nothing_at_its_target() {
     let named = |name: &str| {
         let mut edge = edge("here", name, "there");
         edge.id = "e".into();
-        Command::Relate { edge }
+        Command::Relate {
+            edge,
+            only_new: false,
+        }
     };
     let gone = || Command::Unrelate {
         source: "here".into(),
         id: "e".into(),
+        if_match: None,
     };
     for (first, second) in [("door", "gate"), ("gate", "door")] {
         let mut world = World::of(DOORS);

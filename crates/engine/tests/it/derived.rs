@@ -119,7 +119,10 @@ fn roll_ups_follow_every_change() {
     assert_eq!(seen(&world), "20.0 10.0 3 0 0 false");
     let mut heavy = edge("lamp-2", "street", "high");
     heavy.properties = json(r#"{"weight": 3}"#);
-    world.command(Command::Relate { edge: heavy });
+    world.command(Command::Relate {
+        edge: heavy,
+        only_new: false,
+    });
     assert_eq!(seen(&world), "20.0 10.0 3 0 1 false");
     world.unrelate("lamp-2", "street-high");
     assert_eq!(seen(&world), "10.0 10.0 2 0 0 false");

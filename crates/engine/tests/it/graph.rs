@@ -88,6 +88,7 @@ fn indexes_follow_creation_moves_deletes_relationships_and_snapshots() {
             }),
             2..4 => world.command(Command::Relate {
                 edge: edge(&a, name, &b),
+                only_new: false,
             }),
             4 => world.unrelate(&a, &format!("{name}-{b}")),
             _ => world.command(Command::Delete {

@@ -155,6 +155,7 @@ fn body(world: &World, act: &Act) -> Option<Body> {
             let (a, along, b) = relation(*a, *b);
             command(Command::Relate {
                 edge: edge(&a, along, &b),
+                only_new: false,
             })
         }
         Act::Unrelate(a, b) => {
@@ -162,6 +163,7 @@ fn body(world: &World, act: &Act) -> Option<Body> {
             command(Command::Unrelate {
                 source: a.as_str().into(),
                 id: format!("{along}-{b}").into(),
+                if_match: None,
             })
         }
         Act::Presence(twin, connected) => Some(Body::Presence(Presence {

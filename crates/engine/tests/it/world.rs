@@ -89,6 +89,7 @@ impl World {
     pub fn relate(&mut self, source: &str, name: &str, target: &str) -> Verdict {
         self.command(Command::Relate {
             edge: edge(source, name, target),
+            only_new: false,
         })
     }
 
@@ -96,6 +97,7 @@ impl World {
         self.command(Command::Unrelate {
             source: source.into(),
             id: id.into(),
+            if_match: None,
         })
     }
 
@@ -362,7 +364,7 @@ fn partition(body: &Body) -> Partition {
         Body::Command(
             Command::Put { twin, .. } | Command::Patch { twin, .. } | Command::Delete { twin, .. },
         ) => Partition::of(twin.as_str()),
-        Body::Command(Command::Relate { edge }) => Partition::of(edge.source.as_str()),
+        Body::Command(Command::Relate { edge, .. }) => Partition::of(edge.source.as_str()),
         Body::Command(Command::Unrelate { source, .. }) => Partition::of(source.as_str()),
         _ => Partition::default(),
     }

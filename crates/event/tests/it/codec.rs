@@ -116,13 +116,35 @@ fn command() -> impl Strategy<Value = Command> {
                 twin,
                 patch,
                 if_match,
+                strict: false,
             }
         }),
         (twin(), prop::option::of(text()))
             .prop_map(|(twin, if_match)| Command::Delete { twin, if_match }),
-        edge().prop_map(|edge| Command::Relate { edge }),
+        edge().prop_map(|edge| Command::Relate {
+            edge,
+            only_new: false
+        }),
         (edge(), any::<bool>()).prop_map(|(edge, gone)| Command::Incoming { edge, gone }),
-        (twin(), text()).prop_map(|(source, id)| Command::Unrelate { source, id }),
+        (twin(), text()).prop_map(|(source, id)| Command::Unrelate {
+            source,
+            id,
+            if_match: None
+        }),
+        (twin(), text(), value()).prop_map(|(source, id, patch)| Command::Amend {
+            source,
+            id,
+            patch,
+            if_match: Some("W/\"1\"".into()),
+        }),
+        (twin(), text(), value()).prop_map(|(twin, id, data)| Command::Telemetry {
+            twin,
+            interface: "pole".into(),
+            component: None,
+            id,
+            time_ms: Some(-1),
+            data,
+        }),
         (text(), text()).prop_map(|(kind, name)| Command::Remove { kind, name }),
         any::<u64>().prop_map(|version| Command::Defined { version }),
     ]
@@ -252,6 +274,7 @@ fn samples() -> Vec<(&'static str, Body)> {
                 twin: twin.clone(),
                 patch: json(r#"[{"op":"replace","path":"/a","value":1.25}]"#),
                 if_match: Some("W/\"1\"".into()),
+                strict: false,
             }),
         ),
         (

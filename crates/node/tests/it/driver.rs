@@ -186,6 +186,7 @@ fn patch(twin: &str, path: &str, value: f64) -> Body {
         twin: twin.into(),
         patch: serde_json::from_str(&patch).unwrap(),
         if_match: None,
+        strict: false,
     })
 }
 

@@ -95,6 +95,7 @@ async fn a_snapshot_and_the_tail_give_the_same_state() {
     node.command(Command::Unrelate {
         source: "kitchen".into(),
         id: "partOf".into(),
+        if_match: None,
     })
     .await
     .unwrap();
@@ -154,6 +155,7 @@ async fn refused_commands_leave_no_trace() {
             twin: "office".into(),
             patch,
             if_match: None,
+            strict: false,
         })
         .await;
     assert!(matches!(refused, Err(Refused::Rejected(r)) if r.code == "wrong-type"));

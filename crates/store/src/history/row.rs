@@ -18,11 +18,13 @@ pub enum Kind {
     Patch,
     /// It was deleted by a command.
     Delete,
+    /// Telemetry that a program sent on its behalf: the payload is what it says.
+    Telemetry,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Event(Category::Real),
         Self::Event(Category::Virtual),
         Self::Event(Category::Command),
@@ -31,6 +33,7 @@ impl Kind {
         Self::Put,
         Self::Patch,
         Self::Delete,
+        Self::Telemetry,
     ];
 
     /// The word in files and answers.
@@ -41,6 +44,7 @@ impl Kind {
             Self::Put => "put",
             Self::Patch => "patch",
             Self::Delete => "delete",
+            Self::Telemetry => "telemetry",
         }
     }
 
@@ -132,6 +136,22 @@ impl Row {
             Body::Command(Command::Patch { twin, patch, .. }) => {
                 row(twin, Kind::Patch, json(patch))
             }
+            Body::Command(Command::Telemetry {
+                twin,
+                interface,
+                component,
+                id,
+                time_ms,
+                data,
+            }) => Self {
+                interface: Some(interface.clone()),
+                id: Some(id.clone()),
+                source: component
+                    .as_ref()
+                    .map(|part| format!("{twin}/components/{part}").into()),
+                time_ms: *time_ms,
+                ..row(twin, Kind::Telemetry, json(data))
+            },
             Body::Command(Command::Delete { twin, .. }) => row(twin, Kind::Delete, Bytes::new()),
             _ => return None,
         })

@@ -126,6 +126,7 @@ impl Source {
                         twin: twin_id,
                         patch,
                         if_match: None,
+                        strict: false,
                     }),
                 )
             }
