@@ -4,7 +4,7 @@
 //! undefined. One engine, driven by tables that are derived from the public metamodel; kinds of
 //! fault have the names of the reference parser. Pure: other documents come through a callback.
 //!
-//! Missing: layers; the length of an Interface's text (1 MiB); checks of decimal values of extensions against the schema beside them.
+//! Layers (fragments in identifiers) are no part of these versions and are refused.
 
 mod check;
 mod context;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 use tables::Tables;
 
 /// Times that undefined identifiers are asked for before they are reported.
-pub const ROUNDS: usize = 64;
+pub const ROUNDS: usize = 1_024;
 
 /// A text to read, under a name for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +58,9 @@ pub struct Options {
     pub undefined_extensions: Extensions,
     /// The highest version of the language that is accepted.
     pub max_version: u8,
-    /// Limit contexts that are accepted; all known ones when empty.
-    pub limits: Vec<String>,
+    /// Contexts with limits that are accepted, each with its version or, for all of them, without;
+    /// all known ones when there is no list.
+    pub limits: Option<Vec<String>>,
     /// Whether old slips are let pass in submitted documents: identifiers that begin with
     /// dtmi:standard:, references in an object of their own.
     pub tolerate_in_submitted: bool,
@@ -72,7 +73,7 @@ impl Default for Options {
         Self {
             undefined_extensions: Extensions::default(),
             max_version: 4,
-            limits: Vec::new(),
+            limits: None,
             tolerate_in_submitted: false,
             tolerate_in_resolved: false,
         }
@@ -108,48 +109,8 @@ pub fn parse(documents: &[Source], options: &Options, resolve: &mut Resolve<'_>)
     for source in documents {
         read_source(&mut reader, source);
     }
-    for _ in 0..ROUNDS {
-        if !reader.faults.is_empty() {
-            break;
-        }
-        let missing = reader.undefined();
-        if missing.is_empty() {
-            break;
-        }
-        let reserved: Vec<&Arc<str>> = missing
-            .iter()
-            .filter(|id| {
-                [
-                    "dtmi:dtdl:",
-                    "dtmi:standard:",
-                    "dtmi:iotcentral:",
-                    "dtmi:iotoperations:",
-                ]
-                .iter()
-                .any(|prefix| id.starts_with(prefix))
-            })
-            .collect();
-        if let Some(id) = reserved.first() {
-            reader.fault(
-                "undefinedReservedId",
-                json::Pos::START,
-                None,
-                None,
-                Some(id),
-                format!("the language defines no {id}; name an element that is there"),
-            );
-            break;
-        }
-        let Some(found) = resolve(&missing) else {
-            return Outcome::Incomplete(missing);
-        };
-        reader.resolving = true;
-        for source in &found {
-            read_source(&mut reader, source);
-        }
-        if reader.faults.is_empty() && reader.undefined().iter().any(|id| missing.contains(id)) {
-            return Outcome::Incomplete(reader.undefined());
-        }
+    if let Some(missing) = complete(&mut reader, resolve) {
+        return Outcome::Incomplete(missing);
     }
     reader.check();
     if !reader.faults.is_empty() {
@@ -176,6 +137,50 @@ pub fn parse(documents: &[Source], options: &Options, resolve: &mut Resolve<'_>)
     Outcome::Valid(model)
 }
 
+/// Beginnings of identifiers that only the language and its extensions define.
+const RESERVED: [&str; 4] = [
+    "dtmi:dtdl:",
+    "dtmi:standard:",
+    "dtmi:iotcentral:",
+    "dtmi:iotoperations:",
+];
+
+/// Asks for what is undefined until nothing is, or nothing new comes; then what is missing.
+/// Stops at the first fault.
+fn complete(reader: &mut Reader<'_>, resolve: &mut Resolve<'_>) -> Option<Vec<Arc<str>>> {
+    let mut asked: BTreeSet<Arc<str>> = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        if !reader.faults.is_empty() {
+            return None;
+        }
+        let missing = reader.undefined();
+        let reserved = missing
+            .iter()
+            .find(|id| RESERVED.iter().any(|prefix| id.starts_with(prefix)));
+        if let Some(id) = reserved {
+            let message = format!("the language defines no {id}; name an element that is there");
+            let start = json::Pos::START;
+            reader.fault("undefinedReservedId", start, None, None, Some(id), message);
+            return None;
+        }
+        if missing.is_empty() {
+            return None;
+        }
+        if missing.iter().any(|id| !asked.insert(id.clone())) {
+            return Some(missing);
+        }
+        let Some(found) = resolve(&missing) else {
+            return Some(missing);
+        };
+        reader.resolving = true;
+        for source in &found {
+            read_source(reader, source);
+        }
+    }
+    let missing = reader.undefined();
+    (!missing.is_empty() && reader.faults.is_empty()).then_some(missing)
+}
+
 /// An element of the language and those that it needs.
 fn include(tables: &Tables, id: &str, found: &mut BTreeSet<Arc<str>>) {
     let Some((id, element)) = tables.standard(id) else {
@@ -184,14 +189,8 @@ fn include(tables: &Tables, id: &str, found: &mut BTreeSet<Arc<str>>) {
     if !found.insert(id.into()) {
         return;
     }
-    let one = [
-        &element.schema,
-        &element.element_schema,
-        &element.value_schema,
-        &element.within,
-    ];
-    let many = element.fields.iter().chain(&element.enum_values);
-    for next in one.into_iter().flatten().chain(many) {
+    let around = element.within.as_deref();
+    for next in element.children().map(|(_, id)| id).chain(around) {
         include(tables, next, found);
     }
 }

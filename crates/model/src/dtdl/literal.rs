@@ -1,11 +1,17 @@
 //! Literal values: strings, whole numbers, truth values, identifiers and localised strings.
+//!
+//! A literal is bare, or an object with `@value` and perhaps `@type`; where one belongs, an array
+//! may hold it. What is wrong is told with the kind of the literal.
 
-use super::json::{Kind, Node};
+mod form;
+mod texts;
+
+use super::dtmi;
+use super::json::{Kind, Node, Number};
 use super::model::Value;
 use super::read::{Bearer, Reader};
 use super::tables::Facet;
-use super::{dtmi, json};
-use std::collections::BTreeMap;
+use form::is_duration;
 
 /// What a literal property holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +21,11 @@ pub(super) enum Datatype {
     Integer,
     Number,
     Bool,
+    /// An identifier of the language.
     Dtmi,
-    /// A whole number or a string, as a neighbour says.
+    /// An identifier of anything.
+    Iri,
+    /// A whole number or a string, as a neighbour says; that neighbour judges others.
     Any,
     Duration,
 }
@@ -49,7 +58,15 @@ impl Datatype {
 
     fn kinds(self) -> Kinds {
         match self {
-            Self::Text | Self::Texts | Self::Duration => Kinds {
+            Self::Duration => Kinds {
+                wrong: "durationNotString",
+                many: "durationMultipleValues",
+                few: "durationCountBelowMin",
+                no_value: "durationObjectNoValue",
+                value: "durationValueNotString",
+                kind: "durationTypeNotDuration",
+            },
+            Self::Text | Self::Texts => Kinds {
                 wrong: "stringNotString",
                 many: "stringMultipleValues",
                 few: "stringCountBelowMin",
@@ -74,20 +91,20 @@ impl Datatype {
                 kind: "booleanTypeNotBoolean",
             },
             Self::Number => Kinds {
-                wrong: "literalNotValid",
-                many: "literalMultipleValues",
-                few: "literalCountBelowMin",
-                no_value: "literalObjectNoValue",
-                value: "literalValueNotValid",
-                kind: "literalTypeNotValid",
+                wrong: "numericNotNumeric",
+                many: "numericMultipleValues",
+                few: "numericCountBelowMin",
+                no_value: "numericObjectNoValue",
+                value: "numericValueNotNumeric",
+                kind: "numericTypeNotNumeric",
             },
-            Self::Dtmi => Kinds {
-                wrong: "identifierNotDtmi",
+            Self::Dtmi | Self::Iri => Kinds {
+                wrong: "identifierNotString",
                 many: "identifierMultipleValues",
                 few: "identifierCountBelowMin",
-                no_value: "identifierNotDtmi",
-                value: "identifierNotDtmi",
-                kind: "identifierNotDtmi",
+                no_value: "identifierNotString",
+                value: "identifierNotString",
+                kind: "identifierNotString",
             },
             Self::Any => Kinds {
                 wrong: "literalNotValid",
@@ -106,63 +123,43 @@ impl Datatype {
             Self::Text | Self::Texts => &["string"],
             Self::Integer => &["integer"],
             Self::Bool => &["boolean"],
-            Self::Any => &["string", "integer"],
-            Self::Number => &["decimal", "double", "float"],
-            Self::Duration => &["duration", "string"],
-            Self::Dtmi => &[],
+            Self::Any => &["string", "integer", "decimal", "boolean"],
+            Self::Number => &["decimal"],
+            Self::Duration => &["duration"],
+            Self::Dtmi | Self::Iri => &[],
         }
     }
 
     fn take(self, node: &Node) -> Option<Value> {
         match (self, &node.kind) {
-            (Self::Text | Self::Texts | Self::Any, Kind::String(text)) => {
+            (Self::Text | Self::Texts | Self::Any | Self::Duration, Kind::String(text)) => {
                 Some(Value::Text(text.clone()))
             }
-            (Self::Duration, Kind::String(text)) if is_duration(text) => {
-                Some(Value::Text(text.clone()))
+            (Self::Dtmi | Self::Iri, Kind::String(text)) => Some(Value::Dtmi(text.as_str().into())),
+            (Self::Bool | Self::Any, Kind::Bool(value)) => Some(Value::Bool(*value)),
+            (Self::Integer, Kind::Number(number)) => whole(number).map(Value::Integer),
+            (Self::Any, Kind::Number(number)) => {
+                let whole = whole(number).map(Value::Integer);
+                Some(whole.unwrap_or_else(|| Value::Number(number.text.to_string())))
             }
-            (Self::Dtmi, Kind::String(text)) => Some(Value::Dtmi(text.as_str().into())),
-            (Self::Bool, Kind::Bool(value)) => Some(Value::Bool(*value)),
-            (Self::Integer | Self::Any, Kind::Number(number)) => whole(number).map(Value::Integer),
             (Self::Number, Kind::Number(number)) => Some(Value::Number(number.text.to_string())),
             _ => None,
         }
     }
 }
 
-/// A number without fraction that fits 32 bits.
-fn whole(number: &json::Number) -> Option<i64> {
-    number
-        .as_i64()
+/// A number of 32 bits without fraction, in whatever way it is written.
+fn whole(number: &Number) -> Option<i64> {
+    let exact = number.as_i64();
+    let value = number.as_f64();
+    let whole =
+        value.trunc() == value && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value);
+    // The range makes the conversion exact.
+    #[allow(clippy::cast_possible_truncation)]
+    let value = whole.then_some(value as i64);
+    exact
         .filter(|value| i32::try_from(*value).is_ok())
-}
-
-/// An ISO 8601 duration, roughly: `P`, then parts in their order.
-fn is_duration(text: &str) -> bool {
-    let rest = text.strip_prefix('-').unwrap_or(text);
-    let Some(rest) = rest.strip_prefix('P') else {
-        return false;
-    };
-    let (date, time) = match rest.split_once('T') {
-        Some((date, time)) => (date, Some(time)),
-        None => (rest, None),
-    };
-    let part = |text: &str, units: &str| {
-        let mut units = units.chars();
-        let mut digits = 0;
-        text.chars().all(|c| {
-            if c.is_ascii_digit() || c == '.' {
-                digits += 1;
-                return true;
-            }
-            let fits = digits > 0 && units.any(|unit| unit == c);
-            digits = 0;
-            fits
-        }) && digits == 0
-    };
-    part(date, "YMD")
-        && time.is_none_or(|time| !time.is_empty() && part(time, "HMS"))
-        && !(date.is_empty() && time.is_none())
+        .or(value)
 }
 
 impl Reader<'_> {
@@ -179,71 +176,67 @@ impl Reader<'_> {
                 .texts(bearer, node, facet)
                 .map(|texts| vec![Value::Texts(texts)]);
         }
-        let kinds = datatype.kinds();
-        let single = match &node.kind {
-            Kind::Array(items) => match items.as_slice() {
-                [] if facet.min_count.is_none() => return Some(Vec::new()),
-                [] => {
-                    self.refuse(
-                        kinds.few,
-                        bearer,
-                        node,
-                        "one value belongs here; add it".into(),
-                    );
-                    return None;
-                }
-                [one] => one,
-                _ => {
-                    self.refuse(
-                        kinds.many,
-                        bearer,
-                        node,
-                        "only one value belongs here; remove the others".into(),
-                    );
-                    return None;
-                }
-            },
-            _ => node,
-        };
+        let kinds = &datatype.kinds();
+        if node.as_array().is_some_and(<[Node]>::is_empty) && facet.min_count.is_none() {
+            return Some(Vec::new());
+        }
+        let single = self.single(bearer, node, kinds)?;
         let value = match &single.kind {
-            Kind::Object(_) if datatype == Datatype::Dtmi => {
-                self.refuse(
-                    kinds.wrong,
-                    bearer,
-                    single,
-                    "an identifier is a string; write it without an object".into(),
-                );
+            Kind::Null => {
+                let message = "null is no value; remove the property or give it one".into();
+                self.refuse("propertyValueNull", bearer, node, message);
                 return None;
             }
-            Kind::Object(_) => self.value_object(bearer, single, datatype)?,
-            Kind::Null => {
-                self.refuse(
-                    "propertyValueNull",
-                    bearer,
-                    node,
-                    "null is no value; remove the property or give it one".into(),
-                );
-                return None;
+            Kind::Object(_) if !datatype.type_names().is_empty() => {
+                self.value_object(bearer, single, datatype)?
             }
             _ => match datatype.take(single) {
                 Some(value) => value,
                 None => {
-                    self.refuse(
-                        kinds.wrong,
-                        bearer,
-                        single,
-                        format!(
-                            "{} does not belong here; {}",
-                            single.describe(),
-                            wanted(datatype)
-                        ),
-                    );
+                    let found = single.describe();
+                    let message = format!("{found} does not belong here; {}", wanted(datatype));
+                    self.refuse(kinds.wrong, bearer, single, message);
                     return None;
                 }
             },
         };
-        self.within(bearer, single, &value, facet)
-            .then(|| vec![value])
+        let value = match value {
+            Value::Dtmi(text) => self.identifier(bearer, single, &text, datatype, facet)?,
+            other => other,
+        };
+        let problem = match &value {
+            Value::Text(text) if datatype == Datatype::Duration => bad_duration(text),
+            Value::Text(text) => bad_text(text, &bearer.scope.limits, facet),
+            Value::Integer(number) => out_of_range(*number, facet),
+            _ => None,
+        };
+        match problem {
+            Some((kind, message)) => {
+                self.refuse(kind, bearer, single, message);
+                None
+            }
+            None => Some(vec![value]),
+        }
+    }
+
+    /// The one value of a property: bare, or the only item of an array.
+    fn single<'n>(
+        &mut self,
+        bearer: &Bearer<'_>,
+        node: &'n Node,
+        kinds: &Kinds,
+    ) -> Option<&'n Node> {
+        let items = match node.as_array() {
+            None => return Some(node),
+            Some([one]) => return Some(one),
+            Some(items) => items,
+        };
+        let (kind, message) = match items.is_empty() {
+            true => (kinds.few, "one value belongs here; add it"),
+            false => (kinds.many, "only one value belongs here; remove the others"),
+        };
+        self.refuse(kind, bearer, node, message.into());
+        None
     }
 
     /// `{"@value": ..., "@type": ...}`.
@@ -254,383 +247,171 @@ impl Reader<'_> {
         datatype: Datatype,
     ) -> Option<Value> {
         let kinds = datatype.kinds();
-        let mut sound = true;
+        let before = self.faults.len();
         for member in node.as_object().unwrap_or_default() {
             let kind = match member.key.as_str() {
                 "@value" | "@type" => continue,
                 "@context" => "valueObjectContext",
                 "@id" => "valueObjectId",
                 "@graph" => "valueObjectGraph",
-                key if key.starts_with('@')
-                    && self.version_of(bearer) == 2
-                    && !matches!(key, "@context" | "@id" | "@graph") =>
-                {
-                    continue;
-                }
+                key if key.starts_with('@') && !bearer.scope.strict() => continue,
                 "@language" => "valueObjectLanguage",
                 key if key.starts_with('@') => "valueObjectKeyword",
                 _ => "valueObjectInvalidProp",
             };
-            self.refuse(
-                kind,
-                bearer,
-                &member.value,
-                format!("a value object has @value and @type; remove {}", member.key),
-            );
-            sound = false;
-        }
-        if let Some(named) = node.get("@type") {
-            let single = match named.as_array() {
-                Some([one]) => one,
-                _ => named,
-            };
-            let name = single.as_str().and_then(|text| {
-                text.strip_prefix("http://www.w3.org/2001/XMLSchema#")
-                    .or_else(|| text.strip_prefix("xsd:"))
-            });
-            let value = node.get("@value");
-            let agrees = |name: &str| {
-                datatype != Datatype::Any
-                    || value.is_none_or(|value| (name == "string") == value.as_str().is_some())
-            };
-            if !name.is_some_and(|name| datatype.type_names().contains(&name) && agrees(name)) {
-                let kind = match (named.as_array().is_some(), name) {
-                    (true, _) => "literalTypeNotSingular",
-                    (_, Some("boolean")) if datatype == Datatype::Any => "booleanValueNotBoolean",
-                    _ if datatype == Datatype::Any => "literalNotValid",
-                    _ => kinds.kind,
-                };
-                self.refuse(
-                    kind,
-                    bearer,
-                    named,
-                    format!("the @type here is {}", datatype.type_names().join(" or ")),
-                );
-                sound = false;
-            }
+            let message = format!("a value object has @value and @type; remove {}", member.key);
+            self.refuse(kind, bearer, &member.value, message);
         }
         let Some(value) = node.get("@value") else {
-            self.refuse(
-                kinds.no_value,
-                bearer,
-                node,
-                "a value object has an @value; add it".into(),
-            );
+            let message = "a value object has an @value; add it".into();
+            self.refuse(kinds.no_value, bearer, node, message);
             return None;
         };
-        match datatype.take(value) {
-            Some(value) if sound => Some(value),
-            Some(_) => None,
-            None => {
-                self.refuse(
-                    kinds.value,
-                    bearer,
-                    value,
-                    format!(
-                        "{} does not belong in @value; {}",
-                        value.describe(),
-                        wanted(datatype)
-                    ),
-                );
-                None
-            }
-        }
+        let datatype = match node.get("@type") {
+            Some(named) => self.declared(bearer, named, datatype)?,
+            None => datatype,
+        };
+        let Some(taken) = datatype.take(value) else {
+            let message = format!(
+                "{} does not belong in @value; {}",
+                value.describe(),
+                wanted(datatype)
+            );
+            self.refuse(datatype.kinds().value, bearer, value, message);
+            return None;
+        };
+        (self.faults.len() == before).then_some(taken)
     }
 
-    /// Length, pattern and range.
-    fn within(&mut self, bearer: &Bearer<'_>, node: &Node, value: &Value, facet: &Facet) -> bool {
-        match value {
-            Value::Text(text) => {
-                let limit = self.limit(bearer, &facet.max_length);
-                if let Some(limit) = limit.filter(|limit| text.encode_utf16().count() > *limit) {
-                    self.refuse(
-                        "stringTooLong",
-                        bearer,
-                        node,
-                        format!("{limit} characters are allowed; shorten the text"),
-                    );
-                    return false;
-                }
-                if facet
-                    .pattern
-                    .as_deref()
-                    .is_some_and(|pattern| !matches(pattern, text))
-                {
-                    self.refuse(
-                        "stringInvalid",
-                        bearer,
-                        node,
-                        format!(
-                            "{text:?} does not have the form of a {}; {}",
-                            facet.pattern.as_deref().unwrap_or("value"),
-                            "letters, digits and underscores for a name"
-                        ),
-                    );
-                    return false;
-                }
-            }
-            Value::Dtmi(id) => {
-                let limit = self
-                    .limit(bearer, &facet.max_length)
-                    .unwrap_or(dtmi::USER_LENGTH);
-                if dtmi::user(id, self.version_of(bearer), limit).is_err() {
-                    self.refuse(
-                        "identifierNotDtmi",
-                        bearer,
-                        node,
-                        format!("{id:?} is no DTMI; write dtmi:, segments and a version"),
-                    );
-                    return false;
-                }
-            }
-            Value::Integer(number) => {
-                if let Some(exact) = facet.value.filter(|exact| exact != number) {
-                    self.refuse(
-                        "valueNotExact",
-                        bearer,
-                        node,
-                        format!("only {exact} is allowed"),
-                    );
-                    return false;
-                }
-                let exact = facet
-                    .min_inclusive
-                    .filter(|_| facet.min_inclusive == facet.max_inclusive);
-                if exact.is_some_and(|exact| exact != *number) {
-                    self.refuse(
-                        "valueNotExact",
-                        bearer,
-                        node,
-                        format!("only {} is allowed", exact.unwrap_or(0)),
-                    );
-                    return false;
-                }
-                let low = facet.min_inclusive.is_some_and(|least| *number < least);
-                if low && facet.max_inclusive.is_some() {
-                    self.refuse(
-                        "valueBelowRange",
-                        bearer,
-                        node,
-                        format!("{number} is below the least value"),
-                    );
-                    return false;
-                }
-                if low {
-                    self.refuse(
-                        "valueBelowMin",
-                        bearer,
-                        node,
-                        format!("{number} is below the least value"),
-                    );
-                    return false;
-                }
-                if facet.max_inclusive.is_some_and(|most| *number > most) {
-                    self.refuse(
-                        "valueAboveRange",
-                        bearer,
-                        node,
-                        format!("{number} is above the greatest value"),
-                    );
-                    return false;
-                }
-            }
-            _ => {}
+    /// The datatype that an `@type` names, if it may stand there.
+    fn declared(
+        &mut self,
+        bearer: &Bearer<'_>,
+        named: &Node,
+        datatype: Datatype,
+    ) -> Option<Datatype> {
+        let single = match named.as_array() {
+            Some([one]) => one,
+            _ => named,
+        };
+        let name = single.as_str().and_then(|text| {
+            let short = text.strip_prefix("xsd:");
+            short.or_else(|| text.strip_prefix("http://www.w3.org/2001/XMLSchema#"))
+        });
+        let known = name.filter(|name| datatype.type_names().contains(name));
+        if known.is_some() {
+            return Some(match datatype {
+                Datatype::Any => Datatype::named(known, bearer.property),
+                other => other,
+            });
         }
-        true
+        let kind = match (named.as_array(), datatype) {
+            (Some(_), _) => "literalTypeNotSingular",
+            (None, Datatype::Any) => "literalNotValid",
+            _ => datatype.kinds().kind,
+        };
+        let message = format!(
+            "the @type here is xsd:{}",
+            datatype.type_names().join(" or xsd:")
+        );
+        self.refuse(kind, bearer, named, message);
+        None
     }
 
-    /// A localised string: a string, an object from language to string, or an array.
-    fn texts(
+    /// An identifier, or the term for one.
+    fn identifier(
         &mut self,
         bearer: &Bearer<'_>,
         node: &Node,
+        text: &str,
+        datatype: Datatype,
         facet: &Facet,
-    ) -> Option<BTreeMap<String, String>> {
-        let mut texts = BTreeMap::new();
-        let before = self.faults.len();
-        match &node.kind {
-            Kind::String(text) => {
-                texts.insert("en".to_owned(), text.clone());
-            }
-            Kind::Object(members) => {
-                let valued = node.get("@value").is_some();
-                for member in members {
-                    if member.key.starts_with('@') {
-                        let lone = members.iter().all(|m| m.key.starts_with('@'));
-                        let kind = if valued && lone && member.key == "@language" {
-                            "langTagValueInLangMap"
-                        } else if valued && lone && self.version_of(bearer) == 2 {
-                            continue;
-                        } else {
-                            "langMapObjKeyword"
-                        };
-                        self.refuse(
-                            kind,
-                            bearer,
-                            &member.value,
-                            format!(
-                                "an object maps languages to texts; {} is no language",
-                                member.key
-                            ),
-                        );
-                        continue;
-                    }
-                    if !is_language(&member.key) {
-                        self.refuse(
-                            "langStringInvalidCode",
-                            bearer,
-                            &member.value,
-                            format!("{:?} is no language code, such as en or pt-BR", member.key),
-                        );
-                        continue;
-                    }
-                    match &member.value.kind {
-                        Kind::String(text) => {
-                            texts.insert(member.key.clone(), text.clone());
-                        }
-                        _ => self.refuse(
-                            "langStringValueNotString",
-                            bearer,
-                            &member.value,
-                            "a text belongs here".into(),
-                        ),
-                    }
-                }
-                if valued && self.faults.len() == before {
-                    match node.get("@value").map(|value| &value.kind) {
-                        Some(Kind::String(text)) => {
-                            texts.insert("en".to_owned(), text.clone());
-                        }
-                        _ => self.refuse(
-                            "langStringValueNotString",
-                            bearer,
-                            node,
-                            "a text belongs in @value".into(),
-                        ),
-                    }
-                }
-            }
-            Kind::Array(items) => {
-                for item in items {
-                    self.text_item(bearer, item, &mut texts);
-                }
-            }
-            Kind::Null => self.refuse(
-                "propertyValueNull",
-                bearer,
-                node,
-                "null is no value; remove the property".into(),
-            ),
-            _ => self.refuse(
-                "langStringNotLangString",
-                bearer,
-                node,
-                format!(
-                    "a text, or texts by language, belong here, not {}",
-                    node.describe()
-                ),
-            ),
-        }
-        let limit = self.limit(bearer, &facet.max_length);
-        for text in texts.values() {
-            if let Some(limit) = limit.filter(|limit| text.encode_utf16().count() > *limit) {
-                self.refuse(
-                    "langStringValueTooLong",
-                    bearer,
-                    node,
-                    format!("{limit} characters are allowed; shorten the text"),
-                );
-            }
-        }
-        (self.faults.len() == before).then_some(texts)
-    }
-
-    fn text_item(
-        &mut self,
-        bearer: &Bearer<'_>,
-        item: &Node,
-        texts: &mut BTreeMap<String, String>,
-    ) {
-        let (language, text) = match &item.kind {
-            Kind::String(text) => ("en".to_owned(), text.clone()),
-            Kind::Object(members) => {
-                let mut sound = true;
-                for member in members {
-                    let kind = match member.key.as_str() {
-                        "@value" | "@language" => continue,
-                        "@context" => "langStringElementContext",
-                        "@id" => "langStringElementId",
-                        "@graph" => "langStringElementGraph",
-                        "@type" => "langStringElementType",
-                        key if key.starts_with('@') => "langStringElementKeyword",
-                        _ => "langStringElementInvalidProp",
-                    };
-                    self.refuse(
-                        kind,
-                        bearer,
-                        &member.value,
-                        format!("an item has @value and @language; remove {}", member.key),
-                    );
-                    sound = false;
-                }
-                let language = match item.get("@language") {
-                    None => "en".to_owned(),
-                    Some(node) => match node.as_str().filter(|text| is_language(text)) {
-                        Some(text) => text.to_owned(),
-                        None => {
-                            self.refuse(
-                                "langStringElementInvalidCode",
-                                bearer,
-                                node,
-                                "@language is a code such as en or pt-BR".into(),
-                            );
-                            return;
-                        }
-                    },
-                };
-                match item.get("@value") {
-                    None => {
-                        self.refuse(
-                            "langStringElementNoValue",
-                            bearer,
-                            item,
-                            "an item has an @value; add it".into(),
-                        );
-                        return;
-                    }
-                    Some(value) => match value.as_str() {
-                        Some(text) if sound => (language, text.to_owned()),
-                        Some(_) => return,
-                        None => {
-                            self.refuse(
-                                "langStringElementValueNotString",
-                                bearer,
-                                value,
-                                "a text belongs in @value".into(),
-                            );
-                            return;
-                        }
-                    },
-                }
-            }
-            _ => {
-                self.refuse(
-                    "langStringElementNotStringOrObject",
-                    bearer,
-                    item,
-                    "a text or an object with @value belongs here".into(),
-                );
-                return;
-            }
+    ) -> Option<Value> {
+        let id = match text.contains(':') {
+            true => Some(text.to_owned()),
+            false => bearer.scope.term(self, text),
         };
-        if texts.insert(language.clone(), text).is_some() {
-            self.refuse(
-                "langStringElementNonUniqueLanguage",
-                bearer,
-                item,
-                format!("there is a text for {language} already; remove one"),
-            );
+        let version = bearer.scope.version;
+        let sound = |id: &String| {
+            datatype == Datatype::Iri && !id.starts_with("dtmi:")
+                || dtmi::user(id, version, dtmi::USER_LENGTH).is_ok()
+                || self.tables.names(id)
+        };
+        let Some(id) = id.filter(sound) else {
+            let (kind, message) = match datatype {
+                Datatype::Iri => (
+                    "identifierNotUri",
+                    format!(
+                        "{text:?} is neither an identifier nor a term of the contexts; write one, or add its context"
+                    ),
+                ),
+                _ => (
+                    "identifierNotDtmi",
+                    format!("{text:?} is no DTMI; write dtmi:, segments and a version"),
+                ),
+            };
+            self.refuse(kind, bearer, node, message);
+            return None;
+        };
+        let limit = facet.longest(&bearer.scope.limits);
+        if let Some(limit) = limit.filter(|limit| id.len() > *limit) {
+            let message = format!("{limit} characters are allowed; shorten the identifier");
+            self.refuse("identifierTooLong", bearer, node, message);
+            return None;
         }
+        Some(Value::Dtmi(id.as_str().into()))
+    }
+}
+
+/// What is wrong with a text: its length, then its form.
+fn bad_text(text: &str, limits: &str, facet: &Facet) -> Option<(&'static str, String)> {
+    let limit = facet.longest(limits);
+    if let Some(limit) = limit.filter(|limit| text.encode_utf16().count() > *limit) {
+        let message = format!("{limit} characters are allowed; shorten the text");
+        return Some(("stringTooLong", message));
+    }
+    let form = facet.pattern.filter(|form| !form.fits(text))?;
+    let message = format!("{text:?} does not fit here; write {}", form.wanted());
+    Some(("stringInvalid", message))
+}
+
+fn bad_duration(text: &str) -> Option<(&'static str, String)> {
+    let message = || format!("{text:?} is no duration; write one such as PT5M or P1DT12H");
+    (!is_duration(text)).then(|| ("durationInvalid", message()))
+}
+
+/// What is wrong with a number: that only one is allowed, or the range.
+fn out_of_range(number: i64, facet: &Facet) -> Option<(&'static str, String)> {
+    let (least, most) = (facet.min_inclusive, facet.max_inclusive);
+    let only = facet.value.or(least.filter(|_| least == most));
+    if let Some(only) = only {
+        let message = format!("only {only} is allowed");
+        return (number != only).then_some(("valueNotExact", message));
+    }
+    let low = least.filter(|least| number < *least);
+    let high = most.filter(|most| number > *most);
+    match (low, high) {
+        (Some(least), _) => {
+            let kind = match most {
+                Some(_) => "valueBelowRange",
+                None => "valueBelowMin",
+            };
+            Some((
+                kind,
+                format!("{number} is less than {least}, the least that is allowed"),
+            ))
+        }
+        (_, Some(most)) => {
+            let kind = match least {
+                Some(_) => "valueAboveRange",
+                None => "valueAboveMax",
+            };
+            Some((
+                kind,
+                format!("{number} is more than {most}, the most that is allowed"),
+            ))
+        }
+        _ => None,
     }
 }
 
@@ -640,59 +421,8 @@ fn wanted(datatype: Datatype) -> &'static str {
         Datatype::Integer => "write a whole number of 32 bits",
         Datatype::Number => "write a number",
         Datatype::Bool => "write true or false",
-        Datatype::Dtmi => "write a DTMI",
+        Datatype::Dtmi | Datatype::Iri => "write an identifier in a string",
         Datatype::Any => "write a string or a whole number",
-        Datatype::Duration => "write a duration such as PT5M",
+        Datatype::Duration => "write a duration in a string, such as PT5M",
     }
-}
-
-/// A language code: two or three letters, or four to eight; then parts of up to eight.
-fn is_language(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let first = parts.next().unwrap_or_default();
-    (1..=4).contains(&first.len())
-        && first.bytes().all(|b| b.is_ascii_alphabetic())
-        && parts.all(|part| {
-            (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
-        })
-}
-
-/// Whether a text has one of the forms that the tables name.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    match pattern {
-        "name" => {
-            let known = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-            text.bytes().all(known)
-                && text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
-                && !text.ends_with('_')
-        }
-        "label" => is_label(text),
-        "topic" => {
-            !text.starts_with('$')
-                && text
-                    .split('/')
-                    .all(|label| is_label(label) || is_token(label))
-        }
-        _ => true,
-    }
-}
-
-/// Printable characters but space, quote, hash, plus, braces and slash.
-fn is_label(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| matches!(b, b'!' | b'$'..=b'*' | b','..=b'.' | b'0'..=b'z' | b'|' | b'~'))
-}
-
-/// `{name}` or `{prefix:name}`, of letters.
-fn is_token(text: &str) -> bool {
-    let inner = text
-        .strip_prefix('{')
-        .and_then(|text| text.strip_suffix('}'));
-    let letters = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphabetic());
-    inner.is_some_and(|inner| match inner.split_once(':') {
-        Some((prefix, name)) => letters(prefix) && letters(name),
-        None => letters(inner),
-    })
 }

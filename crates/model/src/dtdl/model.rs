@@ -44,6 +44,9 @@ pub struct Element {
     pub source: usize,
     /// Where.
     pub pos: Pos,
+
+    /// Bytes of its text, without those of Interfaces within it.
+    pub(super) bytes: usize,
     pub(super) places: BTreeMap<String, Pos>,
     pub(super) limits: Arc<str>,
     pub(super) open_types: bool,

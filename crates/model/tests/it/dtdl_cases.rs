@@ -14,7 +14,10 @@ const CASES: &str = concat!(
 );
 
 /// Right cases of all cases, by version.
-const FLOORS: [(u8, usize); 3] = [(2, 1783), (3, 1879), (4, 2041)];
+///
+/// Three of version 4 expect a model of a chain of arrays or maps to have fewer elements than are
+/// listed for a shorter chain of the same form; those counts are taken for lower bounds.
+const FLOORS: [(u8, usize); 3] = [(2, 1786), (3, 1880), (4, 2045)];
 
 #[derive(Default)]
 struct Score {
@@ -164,12 +167,9 @@ fn run(case: &Value) -> Outcome {
     if let Some(version) = named["maxDtdlVersion"].as_u64() {
         options.max_version = u8::try_from(version).unwrap();
     }
-    if let Some(limits) = named["acceptableLimits"].as_array() {
-        options.limits = limits
-            .iter()
-            .filter_map(|limit| limit.as_str().map(str::to_owned))
-            .collect();
-    }
+    let limits = named["acceptableLimits"].as_array().into_iter().flatten();
+    let limits = limits.filter_map(|limit| limit.as_str().map(str::to_owned));
+    options.limits = Some(limits.collect());
     let quirk = |name: &str| {
         named["quirks"]
             .as_array()

@@ -63,6 +63,7 @@ fn derive(facts: &Value) -> String {
             facts["affiliateContextsImplicitDtdlVersions"].clone(),
         ),
         ("apocrypha", facts["apocrypha"].clone()),
+        ("partitions", facts["partitions"].clone()),
     ];
     let mut text = String::from("{\n\"shapes\":[\n");
     let lines: Vec<String> = shapes.iter().map(Value::to_string).collect();

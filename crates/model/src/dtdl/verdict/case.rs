@@ -106,9 +106,11 @@ fn options(options: &Node) -> Options {
         max_version: newest
             .and_then(|number| number.text.parse().ok())
             .unwrap_or(defaults.max_version),
-        limits: strings(options, "acceptableLimits")
-            .map(str::to_owned)
-            .collect(),
+        limits: Some(
+            strings(options, "acceptableLimits")
+                .map(str::to_owned)
+                .collect(),
+        ),
         tolerate_in_submitted: quirk("TolerateSolecismsInParse"),
         tolerate_in_resolved: quirk("TolerateSolecismsInResolve"),
     }
