@@ -67,7 +67,9 @@ pub(crate) fn check(state: &State, side: &Side, command: &Command) -> Result<Val
         Command::Telemetry {
             twin, component, ..
         } => telemetry::plan(state, twin, component.as_deref()).map(|()| Value::Null),
-        Command::Remove { kind, name } => remove::plan(state, kind, name).map(|plan| plan.answer()),
+        Command::Remove { kind, name } => {
+            remove::plan(state, side, kind, name).map(|plan| plan.answer())
+        }
         Command::Incoming { .. } | Command::Defined { .. } => Err(internal()),
     }
 }
@@ -148,7 +150,7 @@ pub(crate) fn step(
             Ok(Verdict::Accepted)
         }
         Command::Remove { kind, name } => {
-            let plan = remove::plan(state, kind, name)?;
+            let plan = remove::plan(state, side, kind, name)?;
             Ok(Verdict::Answer(remove::apply(engine, seq, plan)))
         }
         Command::Incoming { edge, gone } => {

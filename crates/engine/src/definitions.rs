@@ -11,7 +11,7 @@ mod held;
 pub use compiled::{Compiled, Part};
 pub(crate) use compiled::{Local, SlotKind, Watch};
 
-use crate::Rejection;
+use crate::{Rejection, engine::Judged};
 use gemelli_model::{Interface, InterfaceId, Value, nearest};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -70,7 +70,7 @@ impl Definitions {
     }
 
     /// The next version with these interfaces and connections put in place, and those names taken out.
-    pub(crate) fn changed(&self, change: Change) -> Result<Self, Rejection> {
+    pub(crate) fn changed(&self, change: Change, judged: Judged) -> Result<Self, Rejection> {
         let mut sources: BTreeMap<InterfaceId, Arc<Interface>> = self
             .interfaces
             .iter()
@@ -87,17 +87,19 @@ impl Definitions {
         for name in &change.without_connections {
             connections.remove(name);
         }
-        Self::of(self.version + 1, &sources, connections, Some(self))
+        Self::of(self.version + 1, &sources, connections, Some(self), judged)
     }
 
-    /// The set of these interfaces; those that come out as in `former` stay the same object.
+    /// The set of these interfaces; those that come out as in `former` stay the same object. Of those
+    /// that were accepted before, a derived property that would be refused today has no value.
     pub(crate) fn of(
         version: u64,
         sources: &BTreeMap<InterfaceId, Arc<Interface>>,
         connections: BTreeMap<Arc<str>, Value>,
         former: Option<&Self>,
+        judged: Judged,
     ) -> Result<Self, Rejection> {
-        let mut interfaces = compile::all(sources)?;
+        let mut interfaces = compile::all(sources, judged)?;
         for (id, compiled) in &mut interfaces {
             if let Some(known) = former.and_then(|f| f.interfaces.get(id))
                 && known.same(compiled)

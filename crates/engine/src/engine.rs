@@ -47,6 +47,8 @@ pub(crate) struct Side {
     /// Contributors of a snapshot, until their twins are loaded.
     pub loaded: Vec<(TwinId, Places, u64, Seq)>,
     pub counters: Counters,
+    /// Whether the record at hand may still be refused.
+    pub judged: Judged,
     pub dirty: Vec<TwinId>,
     /// Twins noted under this number are in `dirty`.
     pub dirty_round: u32,
@@ -54,6 +56,26 @@ pub(crate) struct Side {
     pub wake: Vec<u16>,
     /// Members of the payload at hand.
     pub members: Vec<(u16, Value)>,
+}
+
+/// Whether a record may still be refused. What only refuses is asked while the record is new; what
+/// is in the log was accepted, by the checks and limits of its day, and is folded whatever today's say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// It is new.
+    Now,
+    /// It is in the log.
+    Before,
+}
+
+impl Judged {
+    /// The outcome of a check that only refuses.
+    pub(crate) fn by<E>(self, check: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Self::Now => check(),
+            Self::Before => Ok(()),
+        }
+    }
 }
 
 /// A record that the steps so far make necessary.
@@ -124,6 +146,7 @@ impl Engine {
             dangling: BTreeMap::new(),
             loaded: Vec::new(),
             counters: Counters::default(),
+            judged: Judged::Now,
             dirty: Vec::new(),
             dirty_round: 1,
             wake: Vec::new(),
@@ -218,8 +241,19 @@ impl Side {
 }
 
 impl Engine {
-    /// Folds one record. `seq` is its global place. Live and replay alike: the same records in the
-    /// same order give the same state. A rejected or repeated record leaves no trace.
+    /// Folds a record of the log: one that [`Engine::step`] accepted, of this program or an older one.
+    /// It gives the state that it gave then: checks that only refuse, and limits, are not asked again.
+    /// A rejection says that the record cannot be read any more; it changes nothing then.
+    pub fn fold(&mut self, seq: Seq, record: &Record) -> Verdict {
+        self.side.judged = Judged::Before;
+        let verdict = self.step(seq, record);
+        self.side.judged = Judged::Now;
+        verdict
+    }
+
+    /// Judges a new record, and folds it if nothing speaks against it. `seq` is its global place. A
+    /// rejected or repeated record leaves no trace and must not enter the log: what is in the log goes
+    /// through [`Engine::fold`]. The same records in the same order give the same state.
     pub fn step(&mut self, seq: Seq, record: &Record) -> Verdict {
         let done = match &record.body {
             Body::Event(event) => return self.event(seq, record, event),

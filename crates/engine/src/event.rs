@@ -4,6 +4,7 @@ use crate::{
     Engine, Rejection, Verdict,
     clock::EARLIEST_MS,
     derive::{Change, Moment},
+    engine::Judged,
     hashing::mark,
     lifecycle, payload,
     state::unknown_twin,
@@ -16,8 +17,9 @@ use std::sync::Arc;
 impl Engine {
     /// Folds an event.
     pub(crate) fn event(&mut self, seq: Seq, record: &Record, event: &Event) -> Verdict {
+        let judged = self.side.judged;
         if event.category == Category::Command
-            && let Err(rejection) = self.check_command(event)
+            && let Err(rejection) = judged.by(|| self.check_command(event))
         {
             return Verdict::Rejected(rejection);
         }
@@ -36,7 +38,7 @@ impl Engine {
         let Some(shared) = shared else {
             return Verdict::Rejected(unknown_twin(event.twin.as_str()));
         };
-        if let Err(rejection) = check_interface(shared, event) {
+        if let Err(rejection) = judged.by(|| check_interface(shared, event)) {
             return Verdict::Rejected(rejection);
         }
         // What functions post repeats the id of the event that they answer: only what comes from
@@ -48,7 +50,8 @@ impl Engine {
             }
             _ => None,
         };
-        if mark.is_some_and(|(source, id)| shared.marks.knows(source, id)) {
+        if judged == Judged::Now && mark.is_some_and(|(source, id)| shared.marks.knows(source, id))
+        {
             return Verdict::Duplicate;
         }
         if event.category != Category::Command {

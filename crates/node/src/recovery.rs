@@ -14,7 +14,7 @@ use crate::{
     state::{Core, Parts, Published},
 };
 use gemelli_broker::Broker;
-use gemelli_engine::{Engine, Lifecycle};
+use gemelli_engine::{Engine, Lifecycle, Rejection, Verdict};
 use gemelli_event::{Body, Record, Seq};
 use gemelli_model::TwinId;
 use gemelli_store::{LogWriter, Store};
@@ -141,6 +141,7 @@ fn replay(
     broker: &Broker<Core>,
     from: Seq,
 ) -> Result<(), StartError> {
+    let mut unread = Unread::default();
     let mut frames = store.frames(from)?;
     while let Some(frame) = frames.next_frame()? {
         let version = frame.engine & !UNFINISHED;
@@ -153,24 +154,43 @@ fn replay(
         }
         for (seq, record) in (frame.first_seq..).zip(&frame.records) {
             if seq >= from {
-                fold(core, engine, broker, seq, record)?;
+                fold(core, engine, broker, &mut unread, seq, record)?;
             }
         }
         if frame.engine & UNFINISHED == 0 {
             engine.rest();
         }
     }
+    if let Some((seq, why)) = &unread.first {
+        tracing::warn!(
+            records = unread.count,
+            seq,
+            %why,
+            "records of the log cannot be read any more: they changed nothing, the first of them is named"
+        );
+    }
     Ok(())
+}
+
+/// Records that the engine of today cannot make sense of.
+#[derive(Default)]
+struct Unread {
+    count: u64,
+    first: Option<(Seq, Rejection)>,
 }
 
 fn fold(
     core: &Core,
     engine: &mut Engine,
     broker: &Broker<Core>,
+    unread: &mut Unread,
     seq: Seq,
     record: &Record,
 ) -> Result<(), StartError> {
-    engine.step(seq, record);
+    if let Verdict::Rejected(why) = engine.fold(seq, record) {
+        unread.count += 1;
+        unread.first.get_or_insert((seq, why));
+    }
     match &record.body {
         Body::Session(bytes) => {
             let folded = broker.fold(seq, bytes);

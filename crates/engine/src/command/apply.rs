@@ -47,9 +47,11 @@ pub(super) fn plan(state: &State, side: &Side, manifests: &[Value]) -> Result<Pl
     let changed = changes.values().any(|c| *c != "unchanged");
     let definitions = if changed {
         let brought: Vec<_> = change.connections.iter().map(|(n, _)| n.clone()).collect();
-        let definitions = state.definitions.changed(change)?;
-        definitions.check_connections(brought.iter())?;
-        definitions.check_held(state)?;
+        let definitions = state.definitions.changed(change, side.judged)?;
+        side.judged.by(|| {
+            definitions.check_connections(brought.iter())?;
+            definitions.check_held(state)
+        })?;
         Some(definitions)
     } else {
         None

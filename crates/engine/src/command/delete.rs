@@ -11,7 +11,7 @@ pub(super) fn plan(
     if_match: Option<&str>,
 ) -> Result<TwinId, Rejection> {
     let twin = state.find(twin.as_str())?;
-    check_etag(twin, if_match)?;
+    side.judged.by(|| check_etag(twin, if_match))?;
     let (out, incoming) = (twin.out().count(), twin.incoming().count());
     if out + incoming > 0 || side.outbox.reserves(&twin.id) {
         let reason = format!(

@@ -5,7 +5,7 @@ use crate::{
     Compiled, Engine, Rejection,
     definitions::SlotKind,
     derive::{Change, Moment},
-    engine::Side,
+    engine::{Judged, Side},
     outbox::Key,
     payload,
     state::State,
@@ -37,7 +37,7 @@ pub(super) fn plan(
     let interface = state.definitions.find(interface.as_str())?.clone();
     let existing = state.get(twin.as_str());
     match existing {
-        Some(known) if only_new => {
+        Some(known) if only_new && side.judged == Judged::Now => {
             let reason = format!("twin {} exists already", known.id);
             return Err(Rejection::new(
                 "already-exists",
@@ -45,8 +45,10 @@ pub(super) fn plan(
                 "choose another id, or replace it",
             ));
         }
-        Some(known) => check_move(known, &interface)?,
-        None => check_new(state, side, twin, &interface)?,
+        Some(known) => side.judged.by(|| check_move(known, &interface))?,
+        None => side
+            .judged
+            .by(|| check_new(state, side, twin, &interface))?,
     }
     let about = |name: &str| ("Twin", twin.as_str().into(), pointer::of(&[name]));
     let values = payload::fit_all(&interface, properties, about)?;

@@ -6,7 +6,12 @@
 
 use super::{edge, edge_etag, object, pointer};
 use crate::{
-    Engine, Rejection, derive::Change, engine::Side, outbox::Key, state::State, twin::Outgoing,
+    Engine, Rejection,
+    derive::Change,
+    engine::{Judged, Side},
+    outbox::Key,
+    state::State,
+    twin::Outgoing,
 };
 use gemelli_event::{
     Record, Seq,
@@ -54,7 +59,10 @@ pub(super) fn plan(
     let (name, properties) = edge::check(&source.interface, edge, interface, others, place)?;
     let known = source.edge(&edge.id);
     let most = side.limits.outgoing;
-    if known.is_none() && source.links.as_ref().is_some_and(|l| l.out.len() >= most) {
+    if side.judged == Judged::Now
+        && known.is_none()
+        && source.links.as_ref().is_some_and(|l| l.out.len() >= most)
+    {
         let reason = format!(
             "twin {} has {most} relationships, the most a twin may have",
             source.id

@@ -1,7 +1,11 @@
 //! Remove: an interface that no twin is of, or a connection, goes.
 
 use super::{apply::define, object};
-use crate::{Definitions, Engine, Rejection, definitions, state::State};
+use crate::{
+    Definitions, Engine, Rejection, definitions,
+    engine::{Judged, Side},
+    state::State,
+};
 use gemelli_event::Seq;
 use gemelli_model::{InterfaceId, Value};
 use std::sync::Arc;
@@ -28,12 +32,17 @@ impl Plan {
     }
 }
 
-pub(super) fn plan(state: &State, kind: &Arc<str>, name: &Arc<str>) -> Result<Plan, Rejection> {
+pub(super) fn plan(
+    state: &State,
+    side: &Side,
+    kind: &Arc<str>,
+    name: &Arc<str>,
+) -> Result<Plan, Rejection> {
     let mut change = definitions::Change::default();
     match &**kind {
         "Interface" => {
             let id: &InterfaceId = state.definitions.find(name)?.id();
-            if let Some(count) = state.per_interface().get(id) {
+            if let (Some(count), Judged::Now) = (state.per_interface().get(id), side.judged) {
                 let reason = format!("interface {id} has {count} twins");
                 return Err(Rejection::new(
                     "in-use",
@@ -59,7 +68,7 @@ pub(super) fn plan(state: &State, kind: &Arc<str>, name: &Arc<str>) -> Result<Pl
             ));
         }
     }
-    let definitions = state.definitions.changed(change)?;
+    let definitions = state.definitions.changed(change, side.judged)?;
     Ok(Plan {
         definitions,
         kind: kind.clone(),

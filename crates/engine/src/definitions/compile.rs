@@ -7,6 +7,7 @@ mod watch;
 use super::compiled::{Compiled, Local, Slot, SlotKind, Watch};
 use crate::{
     Rejection,
+    engine::Judged,
     expr::{Names, Program, Uses},
     hashing::{Hashing, mark},
     outbox::Places,
@@ -25,18 +26,19 @@ use std::{
 /// All interfaces, compiled; or the first thing that is wrong with them.
 pub(super) fn all(
     sources: &BTreeMap<InterfaceId, Arc<Interface>>,
+    judged: Judged,
 ) -> Result<BTreeMap<InterfaceId, Arc<Compiled>>, Rejection> {
     let mut drafts = BTreeMap::new();
     let mut refused = Vec::new();
     for (id, source) in sources {
-        match Draft::new(source, sources) {
+        match Draft::new(source, sources, judged) {
             Ok(draft) => drop(drafts.insert(id.clone(), draft)),
             Err(rejection) => refused.push(rejection),
         }
     }
     Rejection::any_of(refused)?;
-    watch::all(&mut drafts)?;
-    emit::check(&drafts)?;
+    let read = watch::all(&mut drafts);
+    judged.by(|| read.and_then(|()| emit::check(&drafts)))?;
     Ok(drafts
         .into_iter()
         .map(|(id, draft)| (id, Arc::new(draft.finish())))
@@ -65,6 +67,7 @@ impl Draft {
     fn new(
         source: &Arc<Interface>,
         sources: &BTreeMap<InterfaceId, Arc<Interface>>,
+        judged: Judged,
     ) -> Result<Self, Rejection> {
         let resolved =
             resolve::one(source, |id| sources.get(id).map(|i| &**i)).map_err(|faults| {
@@ -100,7 +103,7 @@ impl Draft {
             ancestry,
         };
         draft.lay_out(&|id| sources.get(id).map(|i| &**i));
-        draft.compile_locals()?;
+        draft.compile_locals(judged)?;
         Ok(draft)
     }
 
@@ -155,7 +158,7 @@ impl Draft {
         }
     }
 
-    fn compile_locals(&mut self) -> Result<(), Rejection> {
+    fn compile_locals(&mut self, judged: Judged) -> Result<(), Rejection> {
         let mut found = Vec::new();
         let mut refused = Vec::new();
         for member in &self.resolved.members {
@@ -208,8 +211,8 @@ impl Draft {
                 sets_off,
             ));
         }
-        Rejection::any_of(refused)?;
-        let ordered = self.order(found)?;
+        judged.by(|| Rejection::any_of(refused))?;
+        let ordered = self.order(found, judged)?;
         for (place, (local, sets_off)) in (0_u16..).zip(ordered) {
             for slot in sets_off {
                 self.with_slot(slot, |s| push(&mut s.sets_off, place));
@@ -372,6 +375,7 @@ impl Draft {
     fn order(
         &self,
         mut waiting: Vec<(Local, Vec<u16>)>,
+        judged: Judged,
     ) -> Result<Vec<(Local, Vec<u16>)>, Rejection> {
         let mut ordered = Vec::with_capacity(waiting.len());
         while !waiting.is_empty() {
@@ -381,6 +385,7 @@ impl Draft {
                 .position(|(l, _)| !l.members.iter().any(|m| *m != l.slot && open.contains(m)));
             match ready {
                 Some(at) => ordered.push(waiting.remove(at)),
+                None if judged == Judged::Before => break,
                 None => {
                     let names: Vec<&str> = open
                         .iter()

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     Damaged, Definitions, Engine,
     clock::EventClock,
+    engine::Judged,
     outbox::{Emit, Key, Outbox, Places},
     tombstones::{Tombstone, Tombstones},
 };
@@ -114,7 +115,7 @@ pub(super) fn load(engine: &mut Engine, bytes: &[u8]) -> Result<(), Damaged> {
         .list(|from| Ok((from.text()?, from.value()?)))?
         .into_iter()
         .collect();
-    let definitions = Definitions::of(version, &sources, connections, None)
+    let definitions = Definitions::of(version, &sources, connections, None, Judged::Before)
         .map_err(|why| from.broken(why.to_string()))?;
     engine.state.definitions = Arc::new(definitions);
     let (known, now_ms) = (from.number()? != 0, from.signed()?);

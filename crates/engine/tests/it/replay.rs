@@ -291,6 +291,117 @@ proptest! {
     }
 }
 
+/// A log as an older program wrote it, whose checks and limits were others.
+#[test]
+fn what_the_log_accepted_is_folded_whatever_todays_checks_say() {
+    let old = "
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {name: lamp}
+spec:
+  properties:
+    - {name: x, schema: double}
+    - {name: y, schema: double}
+    - name: twice
+      schema: double
+      derived: {expression: y * 2.0}
+  relationships: [{name: at, target: post}]
+---
+{apiVersion: gemelli.dev/v1, kind: Interface, metadata: {name: post}, spec: {}}
+---
+{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {name: one}, spec: {interface: lamp, properties: {x: 1.0, y: 2.0}}}
+";
+    // It takes a member from a twin that holds it, emits a command that nobody knows, has an
+    // expression that cannot be read, and names what is not there.
+    let new = "
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {name: lamp}
+spec:
+  properties:
+    - {name: y, schema: double}
+    - name: twice
+      schema: double
+      derived: {expression: y * 3.0, emit: {command: {name: shine, relationship: at}}}
+    - name: odd
+      schema: double
+      derived: {expression: nothing + y}
+  relationships: [{name: at, target: post}]
+---
+apiVersion: gemelli.dev/v1
+kind: Connection
+metadata: {name: c}
+spec:
+  topics: [{pattern: 'a/{id}', category: real, interface: absent, twin: '{id}'}]
+";
+    let mut world = World::of(old);
+    let manifests = gemelli_model::manifest::parse(new).into_result().unwrap();
+    let manifests = manifests.iter().map(gemelli_model::manifest::to_value);
+    let apply = Body::Command(Command::Apply {
+        manifests: manifests.collect(),
+    });
+    let report = real(&world.engine, "one", r#"{"y": 5}"#);
+    let twice = Event {
+        id: Some("a#1".into()),
+        ..real(&world.engine, "one", r#"{"y": 5}"#)
+    };
+    let unknown = command(&world.engine, None, "one", "shine", "{}");
+    let put = Body::Command(Command::Put {
+        twin: "two".into(),
+        interface: "lamp".into(),
+        properties: Value::Null,
+        only_new: true,
+    });
+    let mut bodies = vec![(0, apply.clone())];
+    bodies.extend((0..64).map(|n| (n, Body::Command(Command::Defined { version: 2 }))));
+    let own = gemelli_event::Partition::of("one").number();
+    bodies.extend([
+        (own, Body::Event(report)),
+        (own, Body::Event(twice.clone())),
+        (own, Body::Event(twice)),
+        (own, unknown),
+    ]);
+    bodies.push((gemelli_event::Partition::of("two").number(), put));
+    // A restart with smaller limits than the log was written under.
+    let limits = gemelli_engine::Limits {
+        twins: 1,
+        ..world.limits.clone()
+    };
+    let mut engine = replay(limits.clone(), None, &world.stored());
+    assert!(
+        matches!(&world.batch(vec![apply])[0], gemelli_engine::Verdict::Rejected(r) if r.code == "malformed-expression"),
+        "new, it is refused"
+    );
+    for (n, (partition, body)) in bodies.into_iter().enumerate() {
+        let position = gemelli_event::Position {
+            partition: gemelli_event::Partition::new(partition).unwrap(),
+            offset: 100 + n as u64,
+        };
+        let record = gemelli_event::Record {
+            position,
+            accepted_ms: world.now_ms,
+            cause: None,
+            body,
+        };
+        let verdict = engine.fold(1_000 + n as u64, &record);
+        assert!(
+            !matches!(verdict, gemelli_engine::Verdict::Rejected(_)),
+            "{record:?}: {verdict:?}"
+        );
+    }
+    let loaded = reload(limits, &engine);
+    assert_eq!(loaded.state_hash(), engine.state_hash());
+    for engine in [engine, loaded] {
+        let twin = engine.view().twin("one").unwrap();
+        assert_eq!(engine.definitions_version(), 2);
+        assert_eq!(twin.get("x"), None, "it went, as it did then");
+        assert_eq!(twin.get("twice"), Some(&Value::Double(15.0)));
+        assert_eq!(twin.get("odd"), None, "it cannot be computed");
+        assert!(engine.view().definitions().connection("c").is_some());
+        assert_eq!(engine.view().count(), 2);
+    }
+}
+
 #[test]
 fn a_dropped_record_shows_in_the_hash() {
     let mut world = World::of(MODEL);

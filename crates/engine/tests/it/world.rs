@@ -238,7 +238,7 @@ impl World {
             "a snapshot gives another state"
         );
         for (n, record) in tail.iter().enumerate() {
-            loaded.step((head.len() + n) as Seq, record);
+            loaded.fold((head.len() + n) as Seq, record);
         }
         assert_eq!(
             loaded.state_hash(),
@@ -290,7 +290,7 @@ impl World {
 pub fn replay(limits: Limits, from: Option<Engine>, log: &[Record]) -> Engine {
     let mut engine = from.unwrap_or_else(|| Engine::new(limits));
     for (seq, record) in log.iter().enumerate() {
-        let verdict = engine.step(seq as Seq, record);
+        let verdict = engine.fold(seq as Seq, record);
         assert!(
             matches!(verdict, Verdict::Accepted | Verdict::Answer(_)),
             "replay of {record:?}: {verdict:?}"

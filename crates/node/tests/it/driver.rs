@@ -102,7 +102,7 @@ fn replay_of_the_frames_gives_the_same_state() {
     let mut engine = Engine::new(Limits::default());
     for frame in &bench.frames {
         for (seq, record) in frame.placed() {
-            engine.step(seq, record);
+            engine.fold(seq, record);
         }
     }
     assert_eq!(engine.state_hash(), bench.driver.engine().state_hash());
