@@ -75,7 +75,8 @@ async fn twins(
     let more = page.len() > size;
     page.truncate(size);
     let next = page.last().filter(|_| more).map(|t| t.id().to_string());
-    let items: Vec<Value> = page.iter().map(|t| t.to_full()).collect();
+    let now_ms = app.node.now_ms();
+    let items: Vec<Value> = page.iter().map(|t| view.full(t, now_ms)).collect();
     Ok(Json(json!({ "items": items, "next": next })))
 }
 
@@ -99,8 +100,9 @@ pub fn known_interface(view: &View, asked: Option<&str>) -> Result<(), Problem> 
 }
 
 async fn twin(State(app): State<App>, Segments(id): Segments<String>) -> Result<Response, Problem> {
-    let twin = app.node.view().twin(&id).ok_or_else(|| unknown_twin(&id))?;
-    let mut response = Json(twin.to_full()).into_response();
+    let view = app.node.view();
+    let twin = view.twin(&id).ok_or_else(|| unknown_twin(&id))?;
+    let mut response = Json(view.full(&twin, app.node.now_ms())).into_response();
     if let Ok(tag) = HeaderValue::from_str(&twin.etag()) {
         response.headers_mut().insert(header::ETAG, tag);
     }

@@ -169,7 +169,7 @@ impl Engine {
 
     /// The present state. Cheap.
     pub fn view(&self) -> View {
-        View::new(self.state.clone())
+        View::new(self.state.clone(), self.side.clock.now_ms)
     }
 
     /// Version of the definitions.

@@ -18,6 +18,7 @@ mod definitions;
 mod derive;
 mod engine;
 mod event;
+mod fidelity;
 mod flush;
 mod hashing;
 mod index;
@@ -39,6 +40,7 @@ mod view;
 
 pub use definitions::{Compiled, Definitions, Part};
 pub use engine::{Counters, Emission, Engine};
+pub use fidelity::Entanglement;
 pub use lifecycle::Lifecycle;
 pub use limits::Limits;
 pub use verdict::{Damaged, Detail, Rejection, Verdict};

@@ -1,13 +1,14 @@
 //! The states of a twin's life, and what moves it from one to another.
 //!
 //! A twin is bound while a connection that publishes for it is open. A report makes it synchronized,
-//! by whatever way it came; a report that is older than the interface's fidelity allows ends that.
+//! by whatever way it came; a report that is older than the interface's fidelity allows, or too few of
+//! those that were due, end that. A stopped twin stays so until a person starts it.
 
 use crate::{
     Engine, Rejection, Verdict,
     derive::Change,
     state::unknown_twin,
-    timers::{MAX_AGE, Timers},
+    timers::{self, MAX_AGE, RATE, Timers},
     twin::{NEVER, Twin},
 };
 use gemelli_event::{
@@ -67,6 +68,7 @@ impl fmt::Display for Lifecycle {
 
 /// The asset reported: the twin is as it says.
 pub(crate) fn reported(twin: &mut Twin, timers: &mut Timers, now_ms: i64) {
+    twin.arrived(now_ms);
     twin.report_ms = now_ms;
     if let Some(age) = twin.interface.max_age_ms() {
         timers.set(
@@ -75,7 +77,38 @@ pub(crate) fn reported(twin: &mut Twin, timers: &mut Timers, now_ms: i64) {
             Some(now_ms.saturating_add(age).saturating_add(1)),
         );
     }
-    twin.lifecycle = Lifecycle::Synchronized;
+    twin.watch_rate(timers, now_ms);
+    twin.lifecycle = if twin.available(now_ms) {
+        Lifecycle::Synchronized
+    } else {
+        Lifecycle::OutOfSync
+    };
+}
+
+/// How a twin in touch with its asset stands by its reports.
+fn standing(twin: &Twin, now_ms: i64) -> Lifecycle {
+    let aged = twin
+        .interface
+        .max_age_ms()
+        .is_some_and(|age| now_ms > twin.report_ms.saturating_add(age));
+    match twin.report_ms {
+        NEVER => Lifecycle::Bound,
+        _ if aged || !twin.available(now_ms) => Lifecycle::OutOfSync,
+        _ => Lifecycle::Synchronized,
+    }
+}
+
+/// What silence makes of a twin. Without a connection its reports alone showed that an asset is there.
+fn silent(twin: &mut Twin, timers: &mut Timers, timer: u32, now_ms: i64) {
+    if timer == RATE {
+        twin.watch_rate(timers, now_ms);
+    }
+    let lost = !twin.connected && (timer == MAX_AGE || !twin.heard_of(now_ms));
+    twin.lifecycle = match twin.lifecycle {
+        Lifecycle::Synchronized | Lifecycle::OutOfSync if lost => Lifecycle::Unbound,
+        Lifecycle::Synchronized | Lifecycle::OutOfSync => standing(twin, now_ms),
+        other => other,
+    };
 }
 
 impl Engine {
@@ -97,13 +130,10 @@ impl Engine {
         Change { twin, side, at }.begin();
         twin.connected = presence.connected;
         let before = twin.lifecycle;
-        twin.lifecycle = match (presence.connected, twin.report_ms) {
-            (false, _) => Lifecycle::Unbound,
-            (true, NEVER) => Lifecycle::Bound,
-            (true, report_ms) => match twin.interface.max_age_ms() {
-                Some(age) if at.now_ms > report_ms.saturating_add(age) => Lifecycle::OutOfSync,
-                _ => Lifecycle::Synchronized,
-            },
+        twin.lifecycle = match (twin.lifecycle, presence.connected) {
+            (Lifecycle::Stopped, _) => Lifecycle::Stopped,
+            (_, false) => Lifecycle::Unbound,
+            (_, true) => standing(twin, at.now_ms),
         };
         let after = twin.lifecycle;
         self.state.count_lifecycle(before, -1);
@@ -128,23 +158,12 @@ impl Engine {
         let before = twin.lifecycle;
         let mut change = Change { twin, side, at };
         change.begin();
-        match timer
-            .timer
-            .checked_sub(1)
-            .and_then(|slot| u16::try_from(slot).ok())
-        {
+        match timers::slot(timer.timer) {
             Some(slot) => {
                 change.set(slot, Value::Null);
                 change.compute();
             }
-            None if twin.lifecycle == Lifecycle::Synchronized => {
-                twin.lifecycle = if twin.connected {
-                    Lifecycle::OutOfSync
-                } else {
-                    Lifecycle::Unbound
-                };
-            }
-            None => {}
+            None => silent(twin, &mut side.timers, timer.timer, at.now_ms),
         }
         let after = twin.lifecycle;
         self.state.count_lifecycle(before, -1);

@@ -89,8 +89,17 @@ impl Change<'_> {
             .map(|(slot, cell)| (slot.name.clone(), cell.value.clone()))
             .collect();
         side.tallies.remove(&twin.id);
+        let former_ms = twin.interface.window_ms();
         twin.repack(interface);
-        if let (Lifecycle::Synchronized, Some(age)) = (twin.lifecycle, interface.max_age_ms()) {
+        twin.recount(former_ms);
+        let in_touch = matches!(
+            twin.lifecycle,
+            Lifecycle::Synchronized | Lifecycle::OutOfSync
+        );
+        if in_touch {
+            twin.watch_rate(&mut side.timers, at.now_ms);
+        }
+        if let (true, Some(age)) = (in_touch, interface.max_age_ms()) {
             let due = twin.report_ms.saturating_add(age).saturating_add(1);
             side.timers.set(twin, MAX_AGE, Some(due));
         }

@@ -8,6 +8,7 @@ mod meta;
 
 use crate::{
     Damaged, Definitions, Engine, Lifecycle,
+    fidelity::Arrivals,
     marks::{Marks, Window},
     outbox::Key,
     packed::Packed,
@@ -20,7 +21,10 @@ use gemelli_model::{TwinId, Value, interface::Direction};
 use std::sync::Arc;
 
 /// Version of the bytes of an entry.
-pub(crate) const FORMAT: u16 = 1;
+pub(crate) const FORMAT: u16 = 2;
+
+/// The name of the rate's timer, which no member can have.
+const RATE_NAME: &str = "$rate";
 
 /// A twin's whole state.
 pub(crate) fn encode_twin(twin: &Twin) -> Vec<u8> {
@@ -34,6 +38,14 @@ pub(crate) fn encode_twin(twin: &Twin) -> Vec<u8> {
     }
     out.number(twin.lifecycle as u64);
     out.number(u64::from(twin.connected));
+    let Arrivals {
+        window,
+        former,
+        current,
+    } = twin.arrivals;
+    out.signed(window);
+    out.number(u64::from(former));
+    out.number(u64::from(current));
     // Slots go by name, so that an entry outlives a change of the interface's order.
     let slots = twin.interface.slots().iter().zip(&twin.cells);
     let held: Vec<_> = slots
@@ -63,13 +75,12 @@ pub(crate) fn encode_twin(twin: &Twin) -> Vec<u8> {
     }
     out.count(twin.deadlines.len());
     for (timer, due) in &twin.deadlines {
-        let slot = timer
-            .checked_sub(1)
-            .and_then(|slot| u16::try_from(slot).ok());
-        out.text(
-            slot.and_then(|slot| twin.interface.slot(slot))
+        out.text(match (*timer, timers::slot(*timer)) {
+            (timers::RATE, _) => RATE_NAME,
+            (_, slot) => slot
+                .and_then(|slot| twin.interface.slot(slot))
                 .map_or("", |slot| &slot.name),
-        );
+        });
         out.signed(*due);
     }
     marks(&mut out, &twin.marks);
@@ -155,6 +166,17 @@ fn decode_twin(id: &TwinId, bytes: &[u8], definitions: &Definitions) -> Result<T
         .copied()
         .ok_or_else(|| from.broken(format!("there is no state {state}")))?;
     twin.connected = from.number()? != 0;
+    if from.version() >= 2 {
+        let small = |n: u64| u16::try_from(n).unwrap_or(u16::MAX);
+        twin.arrivals = Arrivals {
+            window: from.signed()?,
+            former: small(from.number()?),
+            current: small(from.number()?),
+        };
+    } else {
+        // Written before reports were counted.
+        twin.recount(None);
+    }
     for _ in 0..from.count()? {
         let (name, value, time_ms) = (from.text()?, from.value()?, from.signed()?);
         let (before, changed) = (from.value()?, from.signed()?);
@@ -184,6 +206,7 @@ fn decode_twin(id: &TwinId, bytes: &[u8], definitions: &Definitions) -> Result<T
         let (name, due) = (from.text()?, from.signed()?);
         let timer = match &*name {
             "" => Some(timers::MAX_AGE),
+            RATE_NAME => Some(timers::RATE),
             name => interface.slot_of(name).map(timers::expiry),
         };
         if let Some(timer) = timer {

@@ -12,9 +12,17 @@ use std::collections::BTreeSet;
 /// The timer of the fidelity's greatest age. A derived property's expiry is its slot's number plus 1.
 pub(crate) const MAX_AGE: u32 = 0;
 
+/// The timer of the fidelity's rate of reports.
+pub(crate) const RATE: u32 = u32::MAX;
+
 /// The timer of a slot's expiry.
 pub(crate) fn expiry(slot: u16) -> u32 {
     u32::from(slot) + 1
+}
+
+/// The slot whose value a timer ends, if it is such a one.
+pub(crate) fn slot(timer: u32) -> Option<u16> {
+    u16::try_from(timer.checked_sub(1)?).ok()
 }
 
 /// Places to look, in order of time.

@@ -3,7 +3,7 @@
 //! Views share twins with the engine: a twin is copied when it changes for the first time after a
 //! view was taken. So what is large and changes rarely stands behind pointers of its own.
 
-use crate::{Compiled, Lifecycle, marks::Marks, packed::Packed};
+use crate::{Compiled, Lifecycle, fidelity::Arrivals, marks::Marks, packed::Packed};
 use gemelli_model::{TwinId, Value};
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ pub(crate) struct Twin {
     pub clock_ms: i64,
     /// When it last reported, by the interface's clock, or [`NEVER`].
     pub report_ms: i64,
+    /// Reports that came, where the interface expects a rate.
+    pub arrivals: Arrivals,
     pub lifecycle: Lifecycle,
     pub connected: bool,
     /// How many roll-ups, one on another, led to its present derived values.
@@ -129,6 +131,7 @@ impl Twin {
             accepted_ms: 0,
             clock_ms: NEVER,
             report_ms: NEVER,
+            arrivals: Arrivals::default(),
             lifecycle: Lifecycle::Unbound,
             connected: false,
             depth: 0,

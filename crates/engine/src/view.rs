@@ -8,7 +8,7 @@ mod shape;
 pub use graph::{Inward, Outward};
 
 use crate::{
-    Compiled, Definitions, Lifecycle, command,
+    Compiled, Definitions, Entanglement, Lifecycle, command,
     definitions::SlotKind,
     snapshot,
     state::State,
@@ -22,6 +22,8 @@ use std::{collections::BTreeMap, fmt, ops::Bound, sync::Arc};
 #[derive(Clone)]
 pub struct View {
     state: Arc<State>,
+    /// The event clock.
+    event_ms: Option<i64>,
 }
 
 impl View {
@@ -75,9 +77,26 @@ impl View {
         self.state.lifecycle().collect()
     }
 
-    pub(crate) fn new(state: State) -> Self {
+    /// How faithfully a twin of this view follows its asset at this time, milliseconds since 1970;
+    /// where its interface runs on event time, at that of the event clock.
+    pub fn entanglement(&self, twin: &TwinRef, now_ms: i64) -> Entanglement {
+        let now_ms = match (twin.0.interface.event_time(), self.event_ms) {
+            (true, Some(event_ms)) => event_ms,
+            _ => now_ms,
+        };
+        twin.0.entanglement(now_ms.max(twin.0.clock_ms))
+    }
+
+    /// As [`TwinRef::to_full`], with `entanglement` at this time and the `fidelity` that it is the
+    /// product of: `timeliness`, `reliability`, `availability`.
+    pub fn full(&self, twin: &TwinRef, now_ms: i64) -> Value {
+        shape::entangled(twin, self.entanglement(twin, now_ms))
+    }
+
+    pub(crate) fn new(state: State, event_ms: Option<i64>) -> Self {
         Self {
             state: Arc::new(state),
+            event_ms,
         }
     }
 }

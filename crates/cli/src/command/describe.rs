@@ -81,6 +81,15 @@ fn twin(object: &Json) -> String {
         cell(object, "/interface"),
         cell(object, "/lifecycle")
     );
+    if object.get("entanglement").is_some() {
+        text += &format!(
+            "Fidelity:   {} (timeliness {}, reliability {}, availability {})\n",
+            cell(object, "/entanglement"),
+            cell(object, "/fidelity/timeliness"),
+            cell(object, "/fidelity/reliability"),
+            cell(object, "/fidelity/availability"),
+        );
+    }
     for (title, pointer) in [
         ("Properties", "/properties"),
         ("Telemetry", "/telemetry"),

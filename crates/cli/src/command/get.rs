@@ -57,6 +57,11 @@ pub const TWINS: Sheet = Sheet {
             cell: |item| first(item, UPDATED),
         },
         Column {
+            heading: "ENTANGLEMENT",
+            wide: true,
+            cell: |item| cell(item, "/entanglement"),
+        },
+        Column {
             heading: "PROPERTIES",
             wide: true,
             cell: brief,

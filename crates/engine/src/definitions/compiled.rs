@@ -171,6 +171,18 @@ impl Compiled {
         i64::try_from(age).ok()
     }
 
+    /// The time in which ten reports are expected, milliseconds.
+    pub(crate) fn window_ms(&self) -> Option<i64> {
+        let rate = self.resolved.fidelity.as_ref()?.rate_per_hour?;
+        Some(crate::fidelity::window_ms(rate))
+    }
+
+    /// Least share of expected reports while in sync; none where no rate is expected.
+    pub(crate) fn min_availability(&self) -> Option<f64> {
+        let fidelity = self.resolved.fidelity.as_ref()?;
+        fidelity.rate_per_hour.and(fidelity.min_availability)
+    }
+
     pub(crate) fn slots(&self) -> &[Slot] {
         &self.slots
     }

@@ -79,6 +79,7 @@ const MAX_DEPTH: usize = 256;
 /// Reads an entry.
 pub(super) struct Reader<'a> {
     what: &'a str,
+    version: u16,
     rest: &'a [u8],
     depth: usize,
 }
@@ -87,6 +88,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(what: &'a str, bytes: &'a [u8], newest: u16) -> Result<Self, Damaged> {
         let mut reader = Self {
             what,
+            version: 0,
             rest: bytes,
             depth: 0,
         };
@@ -98,7 +100,13 @@ impl<'a> Reader<'a> {
                 newest,
             });
         }
+        reader.version = version;
         Ok(reader)
+    }
+
+    /// The version of the format that it was written in.
+    pub(super) fn version(&self) -> u16 {
+        self.version
     }
 
     pub(super) fn broken(&self, why: impl Into<String>) -> Damaged {

@@ -2,7 +2,7 @@
 
 use super::{Member, TwinRef};
 use crate::{
-    Part,
+    Entanglement, Part,
     definitions::SlotKind,
     twin::{Cell, NEVER, Twin},
 };
@@ -138,6 +138,31 @@ pub(super) fn full(twin: &TwinRef) -> Value {
         ),
         ("incoming", Value::Array(incoming.collect())),
     ])
+}
+
+pub(super) fn entangled(twin: &TwinRef, fidelity: Entanglement) -> Value {
+    let mut fields = match full(twin) {
+        Value::Object(fields) => fields.to_vec(),
+        _ => Vec::new(),
+    };
+    let Entanglement {
+        timeliness,
+        reliability,
+        availability,
+    } = fidelity;
+    fields.push(("entanglement".into(), share(fidelity.value())));
+    let parts = object(vec![
+        ("timeliness", share(timeliness)),
+        ("reliability", share(reliability)),
+        ("availability", share(availability)),
+    ]);
+    fields.push(("fidelity".into(), parts));
+    Value::Object(fields.into())
+}
+
+/// To four places: more would pretend to know.
+fn share(part: f64) -> Value {
+    Value::Double(libm::round(part * 1e4) / 1e4)
 }
 
 fn relationship(edge: &Edge) -> Value {

@@ -168,3 +168,125 @@ fn one_wild_clock_does_not_poison_the_others() {
     assert_eq!(world.twin("two").last_report_ms(), Some(start + HOUR));
     world.check_hashes(75);
 }
+
+const METERS: &str = "
+apiVersion: gemelli.dev/v1
+kind: Interface
+metadata: {name: meter}
+spec:
+  fidelity: {ratePerHour: 360, minAvailability: 0.8}
+  properties: [{name: kwh, schema: double}]
+---
+{apiVersion: gemelli.dev/v1, kind: Twin, metadata: {name: meter}, spec: {interface: meter}}
+";
+
+/// A report is due each ten seconds; four fifths of them must come.
+const DUE: i64 = 10_000;
+
+fn hundredths(world: &World, twin: &str) -> (i64, i64) {
+    let view = world.engine.view();
+    let seen = view.entanglement(&world.twin(twin), world.now_ms);
+    let whole = |part: f64| (part * 100.0).round() as i64;
+    (whole(seen.availability), whole(seen.value()))
+}
+
+#[test]
+fn a_twin_is_out_of_sync_while_too_few_of_its_reports_come() {
+    let mut world = World::of(METERS);
+    // Somewhere in a window.
+    world.now_ms = 1_700_000_000_000 / (10 * DUE) * (10 * DUE) + 6 * DUE + 5_000;
+    assert_eq!(hundredths(&world, "meter"), (0, 0), "it never reported");
+    world.presence("meter", true);
+    for _ in 0..12 {
+        world.report("meter", r#"{"kwh": 1}"#);
+        assert_eq!(hundredths(&world, "meter"), (100, 100));
+        world.wait(DUE);
+    }
+    // The world stands in the middle of the thirteenth: a report is missing once its ten are over.
+    world.wait(DUE);
+    assert_eq!(hundredths(&world, "meter"), (90, 90));
+    world.wait(DUE);
+    assert_eq!(hundredths(&world, "meter"), (80, 80));
+    assert_eq!(world.twin("meter").lifecycle(), Lifecycle::Synchronized);
+    // The crossing is a timer, known before.
+    let due = world.engine.next_due_ms(world.now_ms).unwrap();
+    assert_eq!(due, world.now_ms + 5_000);
+    world.wait(4_999);
+    assert_eq!(world.twin("meter").lifecycle(), Lifecycle::Synchronized);
+    world.wait(1);
+    assert_eq!(world.twin("meter").lifecycle(), Lifecycle::OutOfSync);
+    world.check_hashes(70);
+    // One report does not mend it, enough do.
+    let mut reports = 0;
+    while world.twin("meter").lifecycle() == Lifecycle::OutOfSync {
+        world.report("meter", r#"{"kwh": 1}"#);
+        world.wait(DUE);
+        reports += 1;
+    }
+    assert_eq!(reports, 4, "until the gap weighs little enough");
+    world.check_hashes(75);
+    // Connected and silent it stays out of sync; a new connection after that begins anew.
+    world.wait(50 * DUE);
+    assert_eq!(world.twin("meter").lifecycle(), Lifecycle::OutOfSync);
+    assert_eq!(hundredths(&world, "meter"), (0, 0));
+    world.presence("meter", false);
+    world.presence("meter", true);
+    assert_eq!(world.twin("meter").lifecycle(), Lifecycle::OutOfSync);
+    world.presence("meter", false);
+    world.report("meter", r#"{"kwh": 1}"#);
+    assert_eq!(world.twin("meter").lifecycle(), Lifecycle::Synchronized);
+    world.check_hashes(85);
+}
+
+#[test]
+fn a_twin_that_reports_without_a_connection_is_in_sync_while_it_reports() {
+    let mut world = World::of(&format!("{METERS}---\n{LAMPS}"));
+    for twin in ["lamp", "meter"] {
+        assert_eq!(world.twin(twin).lifecycle(), Lifecycle::Unbound);
+        world.report(twin, "{}");
+        assert_eq!(world.twin(twin).lifecycle(), Lifecycle::Synchronized);
+        assert!(!world.twin(twin).connected());
+    }
+    // No longer than its greatest age.
+    world.wait(1_001);
+    assert_eq!(world.twin("lamp").lifecycle(), Lifecycle::Unbound);
+    // Too few reports are fewer than none.
+    let mut states = Vec::new();
+    for _ in 0..25 {
+        states.push(world.twin("meter").lifecycle());
+        world.wait(DUE);
+    }
+    states.dedup();
+    assert_eq!(
+        states,
+        [
+            Lifecycle::Synchronized,
+            Lifecycle::OutOfSync,
+            Lifecycle::Unbound
+        ]
+    );
+    assert_eq!(hundredths(&world, "meter"), (0, 0));
+    world.check_hashes(75);
+}
+
+#[test]
+fn another_rate_is_counted_from_its_beginning() {
+    let mut world = World::of(METERS);
+    world.presence("meter", true);
+    for _ in 0..30 {
+        world.report("meter", r#"{"kwh": 1}"#);
+        world.wait(DUE * 2);
+    }
+    assert_eq!(world.twin("meter").lifecycle(), Lifecycle::OutOfSync);
+    let (available, _) = hundredths(&world, "meter");
+    assert!((45..=60).contains(&available), "{available}");
+    world.apply(&METERS.replace("360", "180"));
+    world.report("meter", r#"{"kwh": 1}"#);
+    assert_eq!(world.twin("meter").lifecycle(), Lifecycle::Synchronized);
+    for _ in 0..30 {
+        world.wait(DUE * 2);
+        assert_eq!(world.twin("meter").lifecycle(), Lifecycle::Synchronized);
+        world.report("meter", r#"{"kwh": 1}"#);
+    }
+    world.check_hashes(80);
+}

@@ -13,7 +13,7 @@ apiVersion: gemelli.dev/v1
 kind: Interface
 metadata: {name: leaf}
 spec:
-  fidelity: {maxAgeMs: 50}
+  fidelity: {maxAgeMs: 50, ratePerHour: 720000, minAvailability: 0.75}
   properties:
     - {name: x, schema: double}
     - {name: on, schema: boolean}
@@ -63,6 +63,7 @@ fn other_model() -> String {
             "- {name: more, schema: string}\n    - {name: base, schema: double}\n",
         )
         .replace("op: max", "op: avg")
+        .replace("720000", "360000")
 }
 
 const LEAVES: u8 = 4;
@@ -425,9 +426,18 @@ fn a_dropped_record_shows_in_the_hash() {
 }
 
 #[test]
-fn the_first_snapshots_bytes_can_still_be_read() {
-    let bytes = include_bytes!("../samples/twin-v1.bin");
-    let meta = include_bytes!("../samples/meta-v1.bin");
+fn old_snapshots_bytes_can_still_be_read() {
+    check_sample(
+        include_bytes!("../samples/meta-v1.bin"),
+        include_bytes!("../samples/twin-v1.bin"),
+    );
+    check_sample(
+        include_bytes!("../samples/meta-v2.bin"),
+        include_bytes!("../samples/twin-v2.bin"),
+    );
+}
+
+fn check_sample(meta: &[u8], bytes: &[u8]) {
     let mut engine = gemelli_engine::Engine::new(gemelli_engine::Limits::default());
     engine.load_meta(meta).unwrap();
     engine.load_twin(&"leaf-0".into(), bytes).unwrap();
@@ -447,7 +457,7 @@ fn the_first_snapshots_bytes_can_still_be_read() {
     let damaged = engine.load_twin(&"leaf-0".into(), &newer).unwrap_err();
     assert_eq!(
         damaged.to_string(),
-        "snapshot of leaf-0 has format 9, this program reads up to 1: use the newer program"
+        "snapshot of leaf-0 has format 9, this program reads up to 2: use the newer program"
     );
 }
 
@@ -466,9 +476,9 @@ fn write_samples() {
     world.report_id("leaf-0", "leaf-0#2", r#"{"x": 2}"#);
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples");
     std::fs::create_dir_all(folder).unwrap();
-    std::fs::write(format!("{folder}/meta-v1.bin"), world.engine.encode_meta()).unwrap();
+    std::fs::write(format!("{folder}/meta-v2.bin"), world.engine.encode_meta()).unwrap();
     std::fs::write(
-        format!("{folder}/twin-v1.bin"),
+        format!("{folder}/twin-v2.bin"),
         world.engine.view().encode_twin(&"leaf-0".into()).unwrap(),
     )
     .unwrap();
