@@ -118,7 +118,9 @@ fn status(code: &str) -> StatusCode {
             StatusCode::NOT_FOUND
         }
         "method-not-allowed" => StatusCode::METHOD_NOT_ALLOWED,
-        "already-exists" | "has-relationships" | "duplicate-id" | "in-use" => StatusCode::CONFLICT,
+        "already-exists" | "has-relationships" | "duplicate-id" | "in-use" | "twin-stopped" => {
+            StatusCode::CONFLICT
+        }
         "precondition-failed" => StatusCode::PRECONDITION_FAILED,
         "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "unsupported-media-type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -13,9 +13,10 @@ use axum::{
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use gemelli_engine::View;
+use gemelli_event::record::Command;
 use gemelli_model::{Value, nearest, time::format_ms};
 use gemelli_node::{
     Node,
@@ -41,6 +42,8 @@ pub fn routes() -> Router<App> {
         .route("/v1/twins", get(twins))
         .route("/v1/twins/{id}", get(twin))
         .route("/v1/twins/{id}/history", get(history))
+        .route("/v1/twins/{id}/stop", post(stop))
+        .route("/v1/twins/{id}/start", post(start))
         .route("/v1/history", get(all_history))
         .route("/v1/deadletters", get(dead_letters))
         .route("/v1/status", get(status))
@@ -100,13 +103,35 @@ pub fn known_interface(view: &View, asked: Option<&str>) -> Result<(), Problem> 
 }
 
 async fn twin(State(app): State<App>, Segments(id): Segments<String>) -> Result<Response, Problem> {
+    shown(&app, &id)
+}
+
+/// A twin with everything.
+fn shown(app: &App, id: &str) -> Result<Response, Problem> {
     let view = app.node.view();
-    let twin = view.twin(&id).ok_or_else(|| unknown_twin(&id))?;
+    let twin = view.twin(id).ok_or_else(|| unknown_twin(id))?;
     let mut response = Json(view.full(&twin, app.node.now_ms())).into_response();
     if let Ok(tag) = HeaderValue::from_str(&twin.etag()) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     Ok(response)
+}
+
+/// Halts a twin: what is sent to it is refused until it is started.
+async fn stop(State(app): State<App>, Segments(id): Segments<String>) -> Result<Response, Problem> {
+    let twin = id.as_str().into();
+    app.command(Command::Stop { twin }).await?;
+    shown(&app, &id)
+}
+
+/// Lets a stopped twin go on.
+async fn start(
+    State(app): State<App>,
+    Segments(id): Segments<String>,
+) -> Result<Response, Problem> {
+    let twin = id.as_str().into();
+    app.command(Command::Start { twin }).await?;
+    shown(&app, &id)
 }
 
 #[derive(Deserialize)]

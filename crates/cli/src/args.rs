@@ -81,6 +81,7 @@ pub enum Command {
     Describe(command::describe::Args),
     Diff(command::diff::Args),
     Delete(command::delete::Args),
+    Twin(command::twin::Args),
     Send(command::send::Args),
     Watch(command::watch::Args),
     History(command::history::Args),

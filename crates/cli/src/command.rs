@@ -18,6 +18,7 @@ pub mod model;
 pub mod replay;
 pub mod send;
 pub mod simulate;
+pub mod twin;
 pub mod up;
 pub mod version;
 pub mod watch;
@@ -34,6 +35,7 @@ pub fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
         Command::Describe(args) => describe::run(args, settings),
         Command::Diff(args) => diff::run(args, settings),
         Command::Delete(args) => delete::run(args, settings),
+        Command::Twin(args) => twin::run(args, settings),
         Command::Send(args) => send::run(args, settings),
         Command::Watch(args) => watch::run(args, settings),
         Command::History(args) => history::run(args, settings),

@@ -167,6 +167,13 @@ impl Client {
         self.delete(&format!("/digitaltwins/{}", encode(id)))
     }
 
+    /// Halts a twin, or lets it go on; the twin as it is then.
+    pub fn halt(&self, id: &str, stopped: bool) -> Result<Twin, Error> {
+        let verb = if stopped { "stop" } else { "start" };
+        let path = format!("/v1/twins/{}/{verb}", encode(id));
+        self.send_json(Method::POST, &path, &[], &Json::Null)
+    }
+
     /// Creates or replaces an edge: `{"$relationshipName":…, "$targetId":…, properties…}`.
     pub fn put_relationship(&self, source: &str, id: &str, edge: &Json) -> Result<Json, Error> {
         let path = format!(

@@ -14,6 +14,7 @@ mod pointer;
 mod put;
 mod relate;
 mod remove;
+pub(crate) mod stop;
 mod telemetry;
 mod unrelate;
 
@@ -69,6 +70,9 @@ pub(crate) fn check(state: &State, side: &Side, command: &Command) -> Result<Val
         } => telemetry::plan(state, twin, component.as_deref()).map(|()| Value::Null),
         Command::Remove { kind, name } => {
             remove::plan(state, side, kind, name).map(|plan| plan.answer())
+        }
+        Command::Stop { twin } | Command::Start { twin } => {
+            stop::plan(state, twin).map(|_| Value::Null)
         }
         Command::Incoming { .. } | Command::Defined { .. } => Err(internal()),
     }
@@ -152,6 +156,15 @@ pub(crate) fn step(
         Command::Remove { kind, name } => {
             let plan = remove::plan(state, side, kind, name)?;
             Ok(Verdict::Answer(remove::apply(engine, seq, plan)))
+        }
+        Command::Stop { twin } | Command::Start { twin } => {
+            let halt = match command {
+                Command::Stop { .. } => stop::Halt::Stop,
+                _ => stop::Halt::Start,
+            };
+            let id = stop::plan(state, twin)?;
+            stop::apply(engine, seq, record, &id, halt);
+            Ok(Verdict::Accepted)
         }
         Command::Incoming { edge, gone } => {
             incoming::apply(engine, seq, record, edge, *gone);

@@ -1,8 +1,9 @@
 //! Events: what a report, a store event, a command or a message to the device does to its twin.
 
 use crate::{
-    Engine, Rejection, Verdict,
+    Engine, Lifecycle, Rejection, Verdict,
     clock::EARLIEST_MS,
+    command::stop::stopped,
     derive::{Change, Moment},
     engine::Judged,
     hashing::mark,
@@ -38,6 +39,9 @@ impl Engine {
         let Some(shared) = shared else {
             return Verdict::Rejected(unknown_twin(event.twin.as_str()));
         };
+        if judged == Judged::Now && shared.lifecycle == Lifecycle::Stopped {
+            return Verdict::Rejected(stopped(&shared.id));
+        }
         if let Err(rejection) = judged.by(|| check_interface(shared, event)) {
             return Verdict::Rejected(rejection);
         }

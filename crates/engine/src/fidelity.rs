@@ -211,6 +211,7 @@ impl Twin {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const MINUTE: i64 = 60_000;
@@ -274,9 +275,7 @@ mod tests {
                 let arrivals = reports(phase, &[21, 25]);
                 let now = 29 * 10 * MINUTE + phase;
                 let falls = arrivals.falls_ms(now, WINDOW, below);
-                let Some(falls) = falls else {
-                    panic!("silence falls below {below}")
-                };
+                let falls = falls.unwrap();
                 assert!(
                     (arrivals.at(falls, WINDOW) as f64) < below,
                     "{phase} {below}"

@@ -6,7 +6,7 @@
 //! with the final value.
 
 use crate::{
-    Emission, Engine, aggregate,
+    Emission, Engine, Lifecycle, aggregate,
     definitions::Watch,
     derive,
     expr::Scope,
@@ -166,7 +166,8 @@ impl Engine {
                 continue;
             };
             let value = twin.value(slot);
-            if *value == emit.before || value.is_null() {
+            let silent = twin.lifecycle == Lifecycle::Stopped;
+            if silent || *value == emit.before || value.is_null() {
                 continue;
             }
             let from = out.len();

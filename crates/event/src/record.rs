@@ -245,6 +245,18 @@ pub enum Command {
         /// What it says.
         data: Value,
     },
+    /// Halts a twin: it takes no events until it is started.
+    #[serde(rename_all = "camelCase")]
+    Stop {
+        /// Which.
+        twin: TwinId,
+    },
+    /// Lets a stopped twin go on.
+    #[serde(rename_all = "camelCase")]
+    Start {
+        /// Which.
+        twin: TwinId,
+    },
     /// Second half of [`Command::Relate`] and of deletions, emitted to the other end's partition.
     #[serde(rename_all = "camelCase")]
     Incoming {

@@ -52,6 +52,8 @@ fn of_command(command: &Command) -> usize {
         Command::Telemetry { data, .. } => of_value(data),
         Command::Relate { edge, .. } | Command::Incoming { edge, .. } => of_value(&edge.properties),
         Command::Delete { .. }
+        | Command::Stop { .. }
+        | Command::Start { .. }
         | Command::Unrelate { .. }
         | Command::Remove { .. }
         | Command::Defined { .. } => 0,

@@ -476,6 +476,8 @@ pub fn partition(body: &Body) -> Partition {
             Command::Put { twin, .. }
             | Command::Patch { twin, .. }
             | Command::Delete { twin, .. }
+            | Command::Stop { twin }
+            | Command::Start { twin }
             | Command::Telemetry { twin, .. } => Partition::of(twin.as_str()),
             Command::Relate { edge, .. } => Partition::of(edge.source.as_str()),
             Command::Amend { source, .. } | Command::Unrelate { source, .. } => {

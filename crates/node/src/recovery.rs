@@ -14,7 +14,7 @@ use crate::{
     state::{Core, Parts, Published},
 };
 use gemelli_broker::Broker;
-use gemelli_engine::{Engine, Lifecycle, Rejection, Verdict};
+use gemelli_engine::{Engine, Rejection, TwinRef, Verdict};
 use gemelli_event::{Body, Record, Seq};
 use gemelli_model::TwinId;
 use gemelli_store::{LogWriter, Store};
@@ -212,15 +212,9 @@ fn fold(
 /// Nobody is connected yet: twins that were bound wait for their clients.
 pub(crate) fn expect_clients(driver: &mut Driver, now_ms: i64) {
     let view = driver.engine().view();
-    let waits = |state| {
-        matches!(
-            state,
-            Lifecycle::Bound | Lifecycle::Synchronized | Lifecycle::OutOfSync
-        )
-    };
     let bound: Vec<_> = view
         .twins()
-        .filter(|t| waits(t.lifecycle()))
+        .filter(TwinRef::connected)
         .map(|t| t.id().clone())
         .collect();
     driver.expect(bound.into_iter(), now_ms.saturating_add(GRACE_MS));

@@ -290,3 +290,52 @@ fn another_rate_is_counted_from_its_beginning() {
     }
     world.check_hashes(80);
 }
+
+#[test]
+fn a_stopped_twin_takes_no_events_and_goes_on_as_its_connections_are() {
+    use gemelli_event::record::Command;
+    let stop = || Command::Stop {
+        twin: "lamp".into(),
+    };
+    let start = || Command::Start {
+        twin: "lamp".into(),
+    };
+    let mut world = World::of(LAMPS);
+    let state = |world: &World| world.twin("lamp").lifecycle();
+    for (connected, after) in [(true, Lifecycle::Bound), (false, Lifecycle::Unbound)] {
+        world.presence("lamp", true);
+        world.report("lamp", r#"{"power": 7}"#);
+        assert_eq!(code(&world.command(stop())), "accepted");
+        let records = world.log.len();
+        assert_eq!(code(&world.command(stop())), "accepted", "it is already");
+        assert_eq!(
+            code(&world.report("lamp", r#"{"power": 1}"#)),
+            "twin-stopped"
+        );
+        assert_eq!(world.log.len(), records + 1);
+        assert_eq!(world.get("lamp", "power"), "7.0");
+        assert_eq!(hundredths(&world, "lamp").1, 0);
+        // Neither its age nor its connections move it.
+        world.wait(1_001);
+        world.presence("lamp", !connected);
+        world.presence("lamp", connected);
+        assert_eq!(state(&world), Lifecycle::Stopped);
+        // A value that expires meanwhile tells nobody.
+        world.wait(3_000);
+        assert_eq!(world.get("lamp", "level"), "null");
+        world.check_hashes(70);
+        assert_eq!(world.replayed().view().lifecycle()[&Lifecycle::Stopped], 1);
+        assert_eq!(code(&world.command(start())), "accepted");
+        assert_eq!(state(&world), after);
+        assert_eq!(world.engine.view().lifecycle()[&Lifecycle::Stopped], 0);
+        assert_eq!(code(&world.command(start())), "accepted");
+        assert_eq!(state(&world), after, "starting what runs changes nothing");
+        world.report("lamp", r#"{"power": 1}"#);
+        assert_eq!(state(&world), Lifecycle::Synchronized);
+    }
+    let unknown = Command::Stop {
+        twin: "lump".into(),
+    };
+    assert_eq!(code(&world.command(unknown)), "unknown-twin");
+    world.check_hashes(80);
+}

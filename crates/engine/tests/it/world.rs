@@ -362,7 +362,11 @@ fn partition(body: &Body) -> Partition {
         Body::Event(e) => Partition::of(e.twin.as_str()),
         Body::Presence(p) => Partition::of(p.twin.as_str()),
         Body::Command(
-            Command::Put { twin, .. } | Command::Patch { twin, .. } | Command::Delete { twin, .. },
+            Command::Put { twin, .. }
+            | Command::Patch { twin, .. }
+            | Command::Delete { twin, .. }
+            | Command::Stop { twin }
+            | Command::Start { twin },
         ) => Partition::of(twin.as_str()),
         Body::Command(Command::Relate { edge, .. }) => Partition::of(edge.source.as_str()),
         Body::Command(Command::Unrelate { source, .. }) => Partition::of(source.as_str()),
