@@ -83,6 +83,8 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/v1/twins", READ, Node),
     row("GET", "/v1/twins/{id}", READ, Twin(2)),
     row("GET", "/v1/twins/{id}/history", READ, Twin(2)),
+    row("POST", "/v1/twins/{id}/stop", WRITE, Twin(2)),
+    row("POST", "/v1/twins/{id}/start", WRITE, Twin(2)),
     row("GET", "/v1/history", READ, Node),
     row("GET", "/v1/deadletters", READ, Node),
     row("GET", "/v1/status", READ, Node),

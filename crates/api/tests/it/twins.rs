@@ -281,3 +281,54 @@ async fn state_history_and_export_survive_stop_and_kill() {
     assert_eq!(json!(paged), all["items"]);
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_twin_stays_so_through_a_crash_until_it_is_started() {
+    let folder = Folder::new();
+    let server = rooms(&folder).await;
+    let event = |id: u8| {
+        json!({ "specversion": "1.0", "id": id.to_string(), "source": "office",
+                "type": "ktwin.real.room", "data": { "temperature": 20.0 + f64::from(id) } })
+        .to_string()
+    };
+    let cloud = &[("content-type", "application/cloudevents+json")];
+    server
+        .send("POST", "/events", cloud, &event(1))
+        .await
+        .expect(202);
+    let shown = server.get("/v1/twins/office").await.expect(200).json();
+    assert_eq!(
+        (
+            &shown["lifecycle"],
+            &shown["connected"],
+            &shown["entanglement"]
+        ),
+        (&json!("synchronized"), &json!(false), &json!(1.0)),
+        "a report by HTTP is proof of an asset"
+    );
+    assert_eq!(shown["fidelity"]["availability"], 1.0);
+    let stopped = server.send("POST", "/v1/twins/office/stop", &[], "").await;
+    assert_eq!(stopped.expect(200).json()["lifecycle"], "stopped");
+    server.kill().await;
+    let server = Server::start(folder.path()).await;
+    let refused = server.send("POST", "/events", cloud, &event(2)).await;
+    assert_eq!(refused.expect(409).json()["code"], "twin-stopped");
+    let shown = server.get("/v1/twins/office").await.expect(200).json();
+    assert_eq!(
+        (&shown["lifecycle"], &shown["entanglement"]),
+        (&json!("stopped"), &json!(0.0))
+    );
+    assert_eq!(shown["properties"]["temperature"]["value"], 21.0);
+    let letters = server.get("/v1/deadletters").await.expect(200).json();
+    assert_eq!(letters["items"][0]["code"], "twin-stopped");
+    let started = server.send("POST", "/v1/twins/office/start", &[], "").await;
+    assert_eq!(started.expect(200).json()["lifecycle"], "unbound");
+    server
+        .send("POST", "/events", cloud, &event(2))
+        .await
+        .expect(202);
+    let shown = server.get("/v1/twins/office").await.expect(200).json();
+    assert_eq!(shown["lifecycle"], "synchronized");
+    let unknown = server.send("POST", "/v1/twins/offce/stop", &[], "").await;
+    assert_eq!(unknown.expect(404).json()["code"], "unknown-twin");
+}

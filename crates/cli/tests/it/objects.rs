@@ -441,3 +441,30 @@ fn ktwins_own_manifests_are_applied_as_they_are() {
         "twin/s4city-city-neighborhood-nb001\n"
     );
 }
+
+#[test]
+fn a_twin_is_stopped_and_started_and_shows_how_faithful_it_is() {
+    let server = room();
+    let send = ["send", "office", r#"{"temperature": 21}"#];
+    server.ok(&send);
+    let wide = server.ok(&["get", "twins", "office", "-o", "wide"]);
+    assert!(wide.contains("ENTANGLEMENT"), "{wide}");
+    let described = server.ok(&["describe", "twin", "office"]);
+    let fidelity = "Fidelity:   1.0 (timeliness 1.0, reliability 1.0, availability 1.0)";
+    assert!(described.contains(fidelity), "{described}");
+    let stopped = server.run(&["twin", "stop", "office"]);
+    assert_eq!(stopped.err, "twin/office is stopped\n");
+    refused(
+        &server,
+        &send,
+        6,
+        &["twin-stopped", "gemelli twin start office"],
+    );
+    let started = server.run(&["twin", "start", "office", "kitchen"]);
+    assert_eq!(
+        started.err,
+        "twin/office is unbound\ntwin/kitchen is unbound\n"
+    );
+    server.ok(&send);
+    refused(&server, &["twin", "stop", "offce"], 4, &["unknown-twin"]);
+}
