@@ -113,6 +113,7 @@ fn no_row_comes_twice_or_is_lost_when_others_come_and_go() {
             world.command(Command::Unrelate {
                 source: source.as_str().into(),
                 id: id.into(),
+                if_match: None,
             });
         }
         world.command(Command::Delete {

@@ -60,7 +60,10 @@ impl World {
             target: target.into(),
             properties,
         };
-        self.command(Command::Relate { edge })
+        self.command(Command::Relate {
+            edge,
+            only_new: false,
+        })
     }
 
     /// One command with everything that follows from it.
@@ -69,7 +72,7 @@ impl World {
             Command::Put { twin, .. }
             | Command::Patch { twin, .. }
             | Command::Delete { twin, .. } => Partition::of(twin.as_str()),
-            Command::Relate { edge } => Partition::of(edge.source.as_str()),
+            Command::Relate { edge, .. } => Partition::of(edge.source.as_str()),
             Command::Unrelate { source, .. } => Partition::of(source.as_str()),
             _ => Partition::default(),
         };
