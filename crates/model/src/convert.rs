@@ -18,9 +18,16 @@
 //! ```
 
 mod document;
+mod extension;
+mod lenient;
 mod member;
+mod name;
+mod write;
 
 pub use document::{documents, value_of};
+pub use lenient::{Mended, mend_ktwin};
+pub use name::{dtmi_of, id_of};
+pub use write::{to_dtdl, to_dtdl_set};
 
 use crate::{
     Interface, Value,
@@ -28,6 +35,7 @@ use crate::{
         self, Fault, Model, Options, Outcome, Resolve, Source,
         object::{Objects, TooLarge},
     },
+    manifest,
 };
 use std::sync::Arc;
 
@@ -54,6 +62,14 @@ pub enum Refused {
     /// A schema stands for too many others.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    /// What they say with the product's own extension breaks its rules.
+    #[error("the extension is misused in {interface}: {}", .problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Extension {
+        /// The Interface.
+        interface: Arc<str>,
+        /// Everything that is wrong, at places of its canonical form.
+        problems: Vec<manifest::Problem>,
+    },
     /// The model has no such Interface.
     #[error("the model has no Interface {0}; name one of those that it has")]
     Unknown(Arc<str>),
@@ -83,7 +99,7 @@ pub fn read(
     let interfaces = submitted
         .filter_map(|element| objects.get(&element.id))
         .map(|object| member::interface(object, texts.remove(&object.id)))
-        .collect();
+        .collect::<Result<_, _>>()?;
     Ok(Read {
         model,
         objects,
@@ -98,7 +114,7 @@ pub fn read(
 pub fn from_dtdl(model: &Model, id: &str) -> Result<Interface, Refused> {
     let objects = Objects::of(model)?;
     let object = objects.get(id).ok_or_else(|| Refused::Unknown(id.into()))?;
-    Ok(member::interface(object, None))
+    member::interface(object, None)
 }
 
 /// The interface that one document defines, whatever else it refers to: Interfaces that it extends
@@ -126,7 +142,7 @@ pub fn from_document(document: &Value) -> Result<Interface, Refused> {
     let read = read(&[source], &Options::default(), &mut stubs)?;
     let mut found = read.interfaces.into_iter();
     let mut interface = found
-        .find(|interface| interface.id.as_str() == id)
+        .find(|interface| interface.id == id_of(id))
         .ok_or_else(|| Refused::Unknown(id.into()))?;
     interface.dtdl = Some(document.clone());
     Ok(interface)

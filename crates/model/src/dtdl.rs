@@ -15,6 +15,7 @@ mod literal;
 mod model;
 pub mod object;
 mod read;
+pub mod runtime;
 mod tables;
 pub mod value;
 pub mod verdict;

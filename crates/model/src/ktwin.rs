@@ -5,6 +5,7 @@
 //! members, edges may dangle. What does not fit is kept where it can be kept and warned about once
 //! per kind of gap, with a count. Its own parts (event store, triggers, gateway) mean nothing here.
 
+mod export;
 mod gaps;
 mod instance;
 mod interface;
@@ -12,6 +13,7 @@ mod interface;
 #[cfg(test)]
 mod tests;
 
+pub use export::{Exported, export};
 pub(crate) use gaps::Gaps;
 pub use gaps::Warning;
 

@@ -1,30 +1,29 @@
 //! From objects to interfaces and their members.
 
 use crate::{
-    Interface, InterfaceId, Value,
+    Interface, Value,
+    convert::{Refused, extension, id_of},
     dtdl::object::{self, Content, ContentKind, Labels, Payload, shown},
     interface::{Command, Component, Property, Relationship, Telemetry},
 };
 use std::sync::Arc;
 
-pub(super) fn interface(object: &object::Interface, document: Option<Value>) -> Interface {
+pub(super) fn interface(
+    object: &object::Interface,
+    document: Option<Value>,
+) -> Result<Interface, Refused> {
     let mut interface = Interface {
-        id: InterfaceId::new(object.id.clone()),
+        id: id_of(&object.id),
         display_name: text(&object.labels, false),
         description: text(&object.labels, true),
-        extends: object
-            .extends
-            .iter()
-            .cloned()
-            .map(InterfaceId::new)
-            .collect(),
+        extends: object.extends.iter().map(|id| id_of(id)).collect(),
         dtdl: document,
         ..Interface::default()
     };
     for content in object.own() {
         add(&mut interface, content);
     }
-    interface
+    extension::apply(interface, object)
 }
 
 fn add(interface: &mut Interface, content: &Content) {
@@ -45,15 +44,19 @@ fn add(interface: &mut Interface, content: &Content) {
         ContentKind::Command { request, response } => {
             let schema =
                 |payload: &Option<Arc<Payload>>| payload.as_ref().map(|p| p.schema.clone());
-            let named = |payload: &Option<Arc<Payload>>| payload.as_ref().map(|p| p.name.clone());
+            // A name that only repeats what it is for says nothing.
+            let named = |payload: &Option<Arc<Payload>>, part: &str| {
+                let name = payload.as_ref().map(|payload| payload.name.clone())?;
+                (&*name != part).then_some(name)
+            };
             interface.commands.push(Command {
                 name,
                 display_name,
                 description,
                 request: schema(request),
-                request_name: named(request),
+                request_name: named(request, "request"),
                 response: schema(response),
-                response_name: named(response),
+                response_name: named(response, "response"),
             });
         }
         ContentKind::Relationship {
@@ -66,7 +69,7 @@ fn add(interface: &mut Interface, content: &Content) {
             name,
             display_name,
             description,
-            target: target.clone().map(InterfaceId::new),
+            target: target.as_deref().map(id_of),
             min_multiplicity: *min,
             max_multiplicity: *max,
             properties: properties.iter().filter_map(|p| property(p)).collect(),
@@ -76,7 +79,7 @@ fn add(interface: &mut Interface, content: &Content) {
             name,
             display_name,
             description,
-            interface: InterfaceId::new(of.clone()),
+            interface: id_of(of),
         }),
     }
 }

@@ -356,6 +356,7 @@ impl Tables {
                 tables.contexts.insert(context.clone(), terms);
             }
             tables.place_units();
+            super::runtime::extend(&mut tables);
             tables.prepare();
             tables
         })

@@ -1,6 +1,7 @@
 //! The example files are manifests without faults, and their interfaces resolve.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod convert;
 mod dtdl_values;
 mod dtdl_verdicts;
 

@@ -8,6 +8,7 @@ use crate::dtdl::dtmi;
 use crate::dtdl::json::{Node, Pos};
 use crate::dtdl::literal::Datatype;
 use crate::dtdl::model::Value;
+use crate::dtdl::runtime;
 use crate::dtdl::tables::{CotypeProperty, Facet, Shape, Tolerance, class_name};
 use std::sync::Arc;
 
@@ -194,6 +195,9 @@ impl Reader<'_> {
         let Some(kind) = property.kind.as_deref() else {
             return self.literal(&bearer, node, Datatype::Iri, facet);
         };
+        if kind == runtime::JSON {
+            return runtime::literal(self, &bearer, node);
+        }
         if property.is_literal() {
             let datatype = Datatype::named(Some(kind), full);
             return self.literal(&bearer, node, datatype, facet);
