@@ -4,6 +4,7 @@
 //! starts a task: a manifest comes in as text, a typed object or a list of problems goes out.
 
 pub mod convert;
+pub mod diff;
 pub mod dtdl;
 pub mod id;
 pub mod interface;

@@ -45,6 +45,15 @@ pub fn shown(texts: &Texts) -> Option<&str> {
         .map(String::as_str)
 }
 
+/// The schema that an identifier stands for, of the documents or of the language, with all that it
+/// needs: [`Schema::check`] holds values against it.
+///
+/// # Errors
+/// It stands for more than [`MAX_NODES`] nested ones.
+pub fn schema(model: &Model, id: &str) -> Result<Schema, TooLarge> {
+    schema::Schemas::new(model).of(&id.into())
+}
+
 /// The Interfaces of a model.
 #[derive(Debug, Clone, Default)]
 pub struct Objects {

@@ -2,7 +2,7 @@
 
 use gemelli_model::{
     Interface, Schema, Value, convert,
-    dtdl::{Options, Source},
+    dtdl::{self, Options, Outcome, Source, object},
     interface::{
         Aggregate, Beyond, Clock, Command, Component, Derived, Direction, Emit, Fidelity, Op,
         Property, Relationship, Routing, Row, Table, Telemetry,
@@ -360,4 +360,66 @@ fn the_smart_city_interfaces_load_as_one_set() {
     assert!(!mended.warnings.is_empty());
     let again = convert::read(&mended.sources, &Options::default(), &mut |_| None).unwrap();
     assert_eq!(again.interfaces.len(), 63);
+}
+
+/// How often a value of the sample is taken and refused, by what the sample says of it.
+#[test]
+fn values_of_the_sample_fare_as_it_says() {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../shared/data/dtdl/cases"
+    );
+    let (mut right, mut loose) = (0, Vec::new());
+    for file in ["models-v2.jsonl", "models-v3.jsonl", "models-v4.jsonl"] {
+        let Ok(cases) = fs::read_to_string(Path::new(folder).join(file)) else {
+            println!("skipped: shared-data: {folder} is not there");
+            return;
+        };
+        for case in cases.lines() {
+            let case: serde_json::Value = serde_json::from_str(case).unwrap();
+            let instances = case["instances"].as_array().cloned().unwrap_or_default();
+            let documents = case["input"].as_array().cloned().unwrap_or_default();
+            let sources: Vec<Source> = documents
+                .iter()
+                .map(|document| Source {
+                    name: "case".into(),
+                    text: document.to_string(),
+                })
+                .collect();
+            if instances.is_empty() || case["valid"] != true {
+                continue;
+            }
+            let Outcome::Valid(model) = dtdl::parse(&sources, &Options::default(), &mut |_| None)
+            else {
+                continue;
+            };
+            for instance in instances {
+                let id = instance["subject"].as_str().unwrap();
+                let known = ["Array", "Enum", "Map", "Object"];
+                if !model
+                    .get(id)
+                    .is_some_and(|e| known.contains(&e.class.as_str()))
+                {
+                    continue;
+                }
+                let schema = object::schema(&model, id).unwrap();
+                let submitted = instance["submit"].as_str().unwrap();
+                let value = serde_json::from_str::<Value>(submitted);
+                let taken = value.is_ok_and(|value| schema.check(&value).is_ok());
+                match instance["outcome"].as_str().unwrap() {
+                    "conforms" => assert!(taken, "{id} refuses {submitted}"),
+                    _ if taken => loose.push(submitted.to_owned()),
+                    _ => right += 1,
+                }
+            }
+        }
+    }
+    assert!(right > 0, "the sample has values that violate");
+    // Two things are let pass on purpose: a fraction of zero, and the range of a float.
+    let zero = |text: &String| text.contains(".0") || text.contains("e") || text.contains("E");
+    let unexpected: Vec<_> = loose.iter().filter(|text| !zero(text)).collect();
+    assert!(
+        unexpected.is_empty(),
+        "refused {right}, let pass {unexpected:?}"
+    );
 }
