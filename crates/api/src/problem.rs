@@ -125,6 +125,7 @@ fn status(code: &str) -> StatusCode {
         "too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "unsupported-media-type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "wrong-type"
+        | "unknown-command"
         | "unknown-interface"
         | "unknown-field"
         | "missing-field"
@@ -133,8 +134,11 @@ fn status(code: &str) -> StatusCode {
         | "no-relationship"
         | "limit-reached" => StatusCode::UNPROCESSABLE_ENTITY,
         "backlog-full" => StatusCode::TOO_MANY_REQUESTS,
-        "read-only" | "disk-full" => StatusCode::SERVICE_UNAVAILABLE,
-        "internal" => StatusCode::INTERNAL_SERVER_ERROR,
+        "not-kept" => StatusCode::GONE,
+        "read-only" | "disk-full" | "log-stopped" => StatusCode::SERVICE_UNAVAILABLE,
+        "internal" | "disk-failed" | "io-failed" | "damaged-history" => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
         _ => StatusCode::BAD_REQUEST,
     }
 }

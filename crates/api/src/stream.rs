@@ -2,7 +2,7 @@
 //!
 //! Each event has the record's place in the log as its id; `Last-Event-ID` (or `?after=`) goes on from
 //! there, out of the log, and whoever is too slow is served from it too. Nothing is left out silently: for what
-//! the log no longer holds comes an event `gap` that says which records are missing.
+//! the log does not hold, no longer or not yet, comes an event `gap` that says which records are missing.
 
 use crate::{
     App,
@@ -125,6 +125,8 @@ async fn open(
     let live = app.node.subscribe();
     let released = app.node.published().next_seq;
     let next = last.map_or(released, |seq| seq.saturating_add(1).min(released));
+    // A place that this log has not reached: the folder was restored, or is another one.
+    let ahead = last.filter(|seq| *seq >= released);
     let reader = Reader {
         node: app.node.clone(),
         wanted,
@@ -134,7 +136,11 @@ async fn open(
         released,
         _permit: permit,
     };
-    let hello = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b": gemelli\n\n"))]);
+    let mut hello = String::from(": gemelli\n\n");
+    if let Some(last) = ahead {
+        hello.push_str(&gap(released, last));
+    }
+    let hello = stream::iter([Ok::<_, Infallible>(Bytes::from(hello))]);
     let rest = stream::unfold(reader, |mut reader| async move {
         let text = reader.next().await?;
         Some((Ok::<_, Infallible>(text), reader))
@@ -231,11 +237,7 @@ impl Reader {
 
     /// Says that records up to `until` are gone.
     fn gap(&mut self, until: Seq) -> Bytes {
-        let text = format!(
-            "event: gap\ndata: {{\"from\":{},\"to\":{}}}\n\n",
-            self.next,
-            until.saturating_sub(1)
-        );
+        let text = gap(self.next, until.saturating_sub(1));
         self.next = self.next.max(until);
         text.into()
     }
@@ -270,6 +272,11 @@ impl Reader {
         }
         out
     }
+}
+
+/// Says that the log has no records from `from` to `to`, both included.
+fn gap(from: Seq, to: Seq) -> String {
+    format!("event: gap\ndata: {{\"from\":{from},\"to\":{to}}}\n\n")
 }
 
 /// One record as a server-sent event.

@@ -222,9 +222,9 @@ async fn all_history(
 
 fn unreadable(error: Unreadable) -> Problem {
     Problem::new(
-        "internal",
+        error.code(),
         format!("the history cannot be read: {error}"),
-        "see the server's log: gemelli logs",
+        error.remedy(),
     )
 }
 

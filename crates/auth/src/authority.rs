@@ -18,6 +18,8 @@ pub const CA_KEY: &str = "ca.key";
 pub const SERVER_CERTIFICATE: &str = "server.pem";
 /// The server's key.
 pub const SERVER_KEY: &str = "server.key";
+/// The names and addresses that the server's certificate is for, one a line.
+pub const SERVER_HOSTS: &str = "server.hosts";
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long the authority's certificate holds.
@@ -53,15 +55,7 @@ pub fn init(data: &Path, hosts: &[String], now: SystemTime) -> Result<Created, E
         return Err(Error::Exists(folder));
     }
     files::folder(&folder)?;
-    let mut names: Vec<String> = ALWAYS.map(str::to_owned).to_vec();
-    for host in hosts {
-        if !names.contains(host) {
-            names.push(host.clone());
-        }
-    }
-    let until = now + DAY * SERVER_DAYS;
     let (authority, certificate) = authority(now)?;
-    let (server, key) = server(&names, &authority, now, until)?;
     let ca = folder.join(CA_CERTIFICATE);
     files::write(
         &folder.join(CA_KEY),
@@ -69,28 +63,101 @@ pub fn init(data: &Path, hosts: &[String], now: SystemTime) -> Result<Created, E
         true,
     )?;
     files::write(&ca, certificate.as_bytes(), false)?;
+    let Renewed { hosts, until } = certify(&folder, hosts, &authority, &certificate, now)?;
+    let token = Tokens::create(data)?.add("admin", Role::Admin, now)?;
+    Ok(Created {
+        token,
+        ca,
+        hosts,
+        until,
+    })
+}
+
+/// What [`renew`] made.
+#[derive(Debug)]
+pub struct Renewed {
+    /// The names and addresses that the server certificate is for.
+    pub hosts: Vec<String>,
+    /// Until when it holds.
+    pub until: SystemTime,
+}
+
+/// Makes a new server certificate by the same authority, for the names of the last one and these. A running
+/// server goes on with the last one until it is restarted.
+///
+/// # Errors
+/// [`init`] did not make an authority, a name cannot stand in a certificate, or a file cannot be written.
+pub fn renew(data: &Path, hosts: &[String], now: SystemTime) -> Result<Renewed, Error> {
+    let folder = data.join(FOLDER);
+    let path = folder.join(CA_KEY);
+    let key = text(&path)?;
+    let key = KeyPair::from_pem(&key).map_err(|why| Error::Damaged {
+        path,
+        what: format!("it is no private key: {why}"),
+    })?;
+    let certificate = text(&folder.join(CA_CERTIFICATE))?;
+    let noted = match text(&folder.join(SERVER_HOSTS)) {
+        Err(Error::Absent(_)) => String::new(),
+        other => other?,
+    };
+    let all: Vec<String> = noted
+        .lines()
+        .map(str::to_owned)
+        .chain(hosts.iter().cloned())
+        .collect();
+    let authority = Issuer::new(authority_params(now), key);
+    certify(&folder, &all, &authority, &certificate, now)
+}
+
+fn text(path: &Path) -> Result<String, Error> {
+    String::from_utf8(files::read(path)?).map_err(|_| Error::Damaged {
+        path: path.into(),
+        what: "it is no text".into(),
+    })
+}
+
+/// Writes a new server certificate, its key and the names that it is for.
+fn certify(
+    folder: &Path,
+    hosts: &[String],
+    authority: &Issuer<'_, KeyPair>,
+    certificate: &str,
+    now: SystemTime,
+) -> Result<Renewed, Error> {
+    let mut names: Vec<String> = ALWAYS.map(str::to_owned).to_vec();
+    for host in hosts {
+        if !names.contains(host) {
+            names.push(host.clone());
+        }
+    }
+    let until = now + DAY * SERVER_DAYS;
+    let (server, key) = server(&names, authority, now, until)?;
     files::write(&folder.join(SERVER_KEY), key.as_bytes(), true)?;
     files::write(
         &folder.join(SERVER_CERTIFICATE),
         format!("{server}{certificate}").as_bytes(),
         false,
     )?;
-    let token = Tokens::create(data)?.add("admin", Role::Admin, now)?;
-    Ok(Created {
-        token,
-        ca,
+    let noted = names.join("\n") + "\n";
+    files::write(&folder.join(SERVER_HOSTS), noted.as_bytes(), false)?;
+    Ok(Renewed {
         hosts: names,
         until,
     })
 }
 
-fn authority(now: SystemTime) -> Result<(Issuer<'static, KeyPair>, String), Error> {
+fn authority_params(now: SystemTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = named("Gemelli private authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_before = (now - DAY).into();
     params.not_after = (now + DAY * CA_DAYS).into();
+    params
+}
+
+fn authority(now: SystemTime) -> Result<(Issuer<'static, KeyPair>, String), Error> {
+    let params = authority_params(now);
     let key = KeyPair::generate().map_err(Error::crypto("making the authority's key"))?;
     let certificate = params
         .self_signed(&key)

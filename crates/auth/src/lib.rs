@@ -16,7 +16,7 @@ mod principal;
 mod tls;
 mod tokens;
 
-pub use authority::{Created, init};
+pub use authority::{Created, Renewed, init, renew};
 pub use error::Error;
 pub use principal::{Action, Decision, Principal, Role};
 pub use tls::server_config;

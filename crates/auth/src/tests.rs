@@ -103,12 +103,21 @@ fn a_client_that_trusts_the_authority_reaches_the_server_by_its_names_only() {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let server = server_config(&folder.0, &[]).unwrap();
     let client = Arc::new(client);
-    for (name, wanted) in [
-        ("city.example", true),
-        ("127.0.0.1", true),
-        ("other.example", false),
+    let first = server_config(&folder.0, &[]).unwrap();
+    let renewed = renew(&folder.0, &["other.example".into()], now()).unwrap();
+    assert_eq!(
+        renewed.hosts[3..],
+        ["city.example".to_owned(), "other.example".into()]
+    );
+    let second = server_config(&folder.0, &[]).unwrap();
+    for (name, server, wanted) in [
+        ("city.example", &first, true),
+        ("127.0.0.1", &first, true),
+        ("other.example", &first, false),
+        ("city.example", &second, true),
+        ("other.example", &second, true),
+        ("third.example", &second, false),
     ] {
         let mut here =
             ClientConnection::new(client.clone(), name.to_owned().try_into().unwrap()).unwrap();

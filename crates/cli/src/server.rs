@@ -293,7 +293,7 @@ fn refused(error: StartError) -> Failure {
     } else {
         Exit::Failed
     };
-    Failure::new(exit, error.code(), error.to_string(), "")
+    Failure::new(exit, error.code(), error.to_string(), error.remedy())
 }
 
 fn unable(address: SocketAddr, flag: &str, error: &io::Error) -> Failure {

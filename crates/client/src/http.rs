@@ -193,12 +193,12 @@ impl Client {
         ))
     }
 
-    /// Objects of a kind, as manifests.
-    pub fn objects(&self, kind: &str) -> Pages<Json> {
+    /// Objects of a kind, as manifests; of twins those that the filter lets pass.
+    pub fn objects(&self, kind: &str, filter: &TwinFilter) -> Pages<Json> {
         Pages::new(
             self.clone(),
             format!("/v1/objects/{}", encode(kind)),
-            Vec::new(),
+            filter.query(),
         )
     }
 

@@ -2,7 +2,6 @@
 //!
 //! Read from `/proc`; where there is none, the answer is "unknown".
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::Duration;
 
 /// Length of a kernel tick: every Linux that Gemelli runs on counts 100 a second.
@@ -38,8 +37,32 @@ pub struct Shortfall {
     pub allowed: u64,
 }
 
+/// Asks a process to end.
+#[cfg(unix)]
+pub fn ask_to_end(pid: u32) {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        // One that is gone needs no signal.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+}
+
+/// There is no way to ask here: whoever waits for its end makes it end.
+#[cfg(not(unix))]
+pub fn ask_to_end(_: u32) {}
+
+/// Makes sure that `needed` files may be open at once: this system sets no such limit.
+#[cfg(not(unix))]
+pub fn allow_files(_: u64) -> Result<(), Shortfall> {
+    Ok(())
+}
+
 /// Makes sure that `needed` files may be open at once, raising the soft limit up to the hard one.
+#[cfg(unix)]
 pub fn allow_files(needed: u64) -> Result<(), Shortfall> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
         return Ok(());

@@ -53,14 +53,10 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] gemelli_store::Error),
     /// A snapshot or a record cannot be read by this version.
-    #[error(
-        "the data folder cannot be loaded: {0}; start the version that wrote it, or restore a backup"
-    )]
+    #[error("the data folder cannot be loaded: {0}")]
     Damaged(String),
     /// An address that is taken.
-    #[error(
-        "cannot listen on {address}: {source}; stop the program that uses it, or choose another with --mqtt"
-    )]
+    #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -87,6 +83,19 @@ impl StartError {
             Self::Listen { .. } => "cannot-listen",
             Self::NeedsAuth(_) => "unauthorized",
             Self::Thread(_) => "internal",
+        }
+    }
+
+    /// What to do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.remedy(),
+            Self::Damaged(_) => "start the version that wrote it, or restore a backup",
+            Self::Listen { .. } => {
+                "stop the program that uses it, or choose another address with --mqtt"
+            }
+            Self::NeedsAuth(_) => "run `gemelli auth init` first, or listen on 127.0.0.1",
+            Self::Thread(_) => "check the system's limits",
         }
     }
 }

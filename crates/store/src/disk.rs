@@ -1,8 +1,9 @@
 //! The few file operations that the store is made of, so that a simulated disk can stand in for the real one.
 //!
-//! Promises of [`Real`]: [`DiskFile::sync`] is `fdatasync`, [`Disk::sync_dir`] is `fsync` of the directory,
-//! [`DiskFile::allocate`] reserves blocks that later writes cannot fail to get. Nothing is retried but an
-//! interrupted call.
+//! Promises of [`Real`]: [`DiskFile::sync`] is `fdatasync`, [`Disk::sync_dir`] is `fsync` of the directory where
+//! directories can be synced, [`DiskFile::allocate`] reserves blocks that later writes cannot fail to get. Nothing
+//! is retried but an interrupted call. On Linux its own calls are used, elsewhere those of the standard library;
+//! [`Real::portable`] takes the latter everywhere.
 
 use std::{any::Any, io, path::Path, sync::Arc};
 

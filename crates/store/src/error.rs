@@ -7,7 +7,7 @@ use std::{io, path::Path, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process has the folder open.
-    #[error("the data folder {} is in use by {}, stop that or name another folder with --data", dir.display(), holder(*pid))]
+    #[error("the data folder {} is in use by {}", dir.display(), holder(*pid))]
     FolderLocked {
         /// The folder.
         dir: PathBuf,
@@ -15,7 +15,7 @@ pub enum Error {
         pid: Option<u32>,
     },
     /// A newer release wrote the file. Nothing was touched.
-    #[error("{} has format {found}, this release knows formats up to {known}: start the release that wrote it, or a newer one", file.display())]
+    #[error("{} has format {found}, this release knows formats up to {known}", file.display())]
     NewerFormat {
         /// The file.
         file: PathBuf,
@@ -25,7 +25,7 @@ pub enum Error {
         known: u32,
     },
     /// The log is damaged at a place that was proven to be on disk.
-    #[error("the log is damaged in {} at byte {offset}: {what}; restore the folder from a backup, or start with an empty one", file.display())]
+    #[error("the log is damaged in {} at byte {offset}: {what}", file.display())]
     DamagedLog {
         /// The file.
         file: PathBuf,
@@ -35,7 +35,7 @@ pub enum Error {
         what: String,
     },
     /// No snapshot can be loaded from which the log leads to the present.
-    #[error("the snapshot {} is damaged at byte {offset}: {what}; the log no longer reaches back to an earlier one, restore the folder from a backup", file.display())]
+    #[error("the snapshot {} is damaged at byte {offset}: {what}, and the log no longer reaches back to an earlier one", file.display())]
     DamagedSnapshot {
         /// The file.
         file: PathBuf,
@@ -45,7 +45,7 @@ pub enum Error {
         what: String,
     },
     /// A history file cannot be read.
-    #[error("the history file {} cannot be read: {what}; restore it from a backup, or move it away to go on without its rows", file.display())]
+    #[error("the history file {} cannot be read: {what}", file.display())]
     DamagedHistory {
         /// The file.
         file: PathBuf,
@@ -54,7 +54,7 @@ pub enum Error {
     },
     /// No space is left. Where the log's writer says so before it has written anything, the same frame may be given
     /// to it again later.
-    #[error("no space is left for {}: free some, or lower the quotas", path.display())]
+    #[error("no space is left for {}", path.display())]
     DiskFull {
         /// What could not be written.
         path: PathBuf,
@@ -70,7 +70,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A write or sync of the log failed before: nothing is written any more until the process starts again.
-    #[error("the log takes no more records since {why}; restart once the disk is well")]
+    #[error("the log takes no more records since {why}")]
     Stopped {
         /// What failed.
         why: String,
@@ -101,7 +101,7 @@ pub enum Error {
         first: Seq,
     },
     /// A snapshot would not follow the newest one.
-    #[error("a snapshot at record {seq} cannot follow the newest one, which is {}: write a full one at a later record", newest_at(*newest))]
+    #[error("a snapshot at record {seq} cannot follow the newest one, which is {}", newest_at(*newest))]
     NoSnapshotBefore {
         /// Where it was to be.
         seq: Seq,
@@ -128,6 +128,28 @@ impl Error {
             Self::FrameTooLarge { .. } => "too-large",
             Self::NotKept { .. } => "not-kept",
             Self::NoSnapshotBefore { .. } => "no-snapshot-before",
+        }
+    }
+
+    /// What to do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::FolderLocked { .. } => "stop that one, or name another folder with --data",
+            Self::NewerFormat { .. } => "start the release that wrote it, or a newer one",
+            Self::DamagedLog { .. } | Self::DamagedSnapshot { .. } => {
+                "keep a copy, then restore the folder from a backup or start with an empty one"
+            }
+            Self::DamagedHistory { .. } => {
+                "restore it from a backup, or move it away to go on without its rows"
+            }
+            Self::DiskFull { .. } => "free some, or lower the quotas",
+            Self::Io { .. } => "check the disk, and who owns the data folder",
+            Self::Stopped { .. } | Self::WriterTaken | Self::OutOfOrder { .. } => {
+                "restart once the disk is well"
+            }
+            Self::FrameTooLarge { .. } => "send less at once",
+            Self::NotKept { .. } => "read the history, or keep more of the log",
+            Self::NoSnapshotBefore { .. } => "write a full one at a later record",
         }
     }
 

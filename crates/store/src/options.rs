@@ -47,7 +47,7 @@ impl Default for Options {
             history_quota_bytes: 16 * 1024 * MIB,
             slice_bytes: 8 * MIB,
             keep: Arc::new(|_| true),
-            disk: Arc::new(Real),
+            disk: Arc::new(Real::default()),
             #[cfg(any(test, feature = "sim"))]
             skip_checksums: false,
             #[cfg(any(test, feature = "sim"))]

@@ -72,6 +72,34 @@ async fn a_stream_shows_what_happens_and_goes_on_where_it_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_the_log_has_not_reached_is_a_gap() {
+    let folder = Folder::new();
+    let server = Server::start(folder.path()).await;
+    server.apply(ROOMS).await;
+    for (ahead, gap) in [(0, false), (1, true), (91, true)] {
+        let next = server.node().published().next_seq;
+        let last = next - 1 + ahead;
+        let mut stream = server
+            .stream(
+                "/v1/stream?category=real",
+                &[("last-event-id", &last.to_string())],
+            )
+            .await;
+        if gap {
+            let event = stream.next().await;
+            assert_eq!(
+                (event.name.as_str(), event.data),
+                ("gap", json!({ "from": next, "to": last }))
+            );
+            continue;
+        }
+        send(&server, 1).await;
+        assert_eq!(stream.next().await.name, "real", "{last}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_is_too_slow_is_served_from_the_log() {
     let folder = Folder::new();
     let mut options = options(folder.path());

@@ -31,6 +31,11 @@ enum What {
         #[arg(long = "host", value_name = "HOST")]
         hosts: Vec<String>,
     },
+    /// The server's certificate
+    Cert {
+        #[command(subcommand)]
+        what: Cert,
+    },
     /// Make another token, shown once; a running server knows it within a second
     Token {
         /// Its name
@@ -47,6 +52,33 @@ enum What {
         name: String,
     },
 }
+
+#[derive(Debug, clap::Subcommand)]
+enum Cert {
+    /// Make a new one by the same authority, for the names of the last one and those given
+    Renew {
+        /// One more name or address; may be repeated
+        #[arg(long = "host", value_name = "HOST")]
+        hosts: Vec<String>,
+    },
+}
+
+const CERTIFICATE: Sheet = Sheet {
+    kind: "certificate",
+    name: |_| "server".into(),
+    columns: &[
+        Column {
+            heading: "UNTIL",
+            wide: false,
+            cell: |item| cell(item, "/until"),
+        },
+        Column {
+            heading: "HOSTS",
+            wide: false,
+            cell: |item| cell(item, "/hosts"),
+        },
+    ],
+};
 
 const MADE: Sheet = Sheet {
     kind: "token",
@@ -118,6 +150,19 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
             output::say(
                 "keep the token: it is shown only now. Clients send it with --token-file and trust the CA with --ca",
             );
+            output::say(&format!(
+                "the server's certificate is for {}; for other names and addresses: gemelli auth cert renew --host NAME",
+                made.hosts.join(", ")
+            ));
+            Ok(())
+        }
+        What::Cert {
+            what: Cert::Renew { hosts },
+        } => {
+            let made = gemelli_auth::renew(&data, &hosts, now).map_err(failed)?;
+            let row = json!({"hosts": made.hosts, "until": rfc3339(made.until)});
+            output::one(format, &CERTIFICATE, &row)?;
+            output::say("a running server uses it after a restart");
             Ok(())
         }
         What::Token { name, role } => {

@@ -225,9 +225,6 @@ fn play(
 ) -> Result<(), Failure> {
     let context = server.context();
     let client = Client::new(&Options::of(&context.server))?;
-    let mut manifests = city::interfaces();
-    manifests.extend(city::twins(args.neighborhoods));
-    client.apply(&manifests, false)?;
     let workload = Workload::new(plan.clone());
     let why = |key: &str| {
         moved
@@ -258,6 +255,10 @@ fn play(
     if !args.no_open {
         open_browser(&context.server);
     }
+    // After the talk: thousands of twins take a moment.
+    let mut manifests = city::interfaces();
+    manifests.extend(city::twins(args.neighborhoods));
+    client.apply(&manifests, false)?;
     let address = context.mqtt.parse().map_err(|_| {
         Failure::new(
             Exit::Failed,

@@ -179,6 +179,13 @@ pub fn sheet(kind: Kind) -> &'static Sheet {
 pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let format = Format::of(settings)?;
     let kind = Kind::parse(&args.kind)?;
+    if args.interface.is_some() && !matches!(kind, Kind::Twin) {
+        return Err(Failure::usage(
+            "bad-options",
+            format!("--interface chooses twins, not {}s", kind.name()),
+            "leave it out, or ask for twins",
+        ));
+    }
     let client = settings.client()?;
     let manifest = matches!(format, Format::Yaml);
     if let [name] = args.names.as_slice() {
@@ -212,7 +219,7 @@ fn all(client: &Client, kind: Kind, args: &Args, manifest: bool) -> Result<Vec<J
             .take(most)
             .map(|item| item.map(|letter| json!(letter)))
             .collect(),
-        _ => client.objects(kind.name()).take(most).collect(),
+        _ => client.objects(kind.name(), &filter).take(most).collect(),
     };
     Ok(items?)
 }
@@ -257,7 +264,7 @@ pub fn suggest(client: &Client, kind: Kind, name: &str, failure: Failure) -> Fai
             .collect(),
         Kind::DeadLetter => Vec::new(),
         _ => client
-            .objects(kind.name())
+            .objects(kind.name(), &TwinFilter::default())
             .take(LOOKED)
             .filter_map(Result::ok)
             .map(|item| cell(&item, "/metadata/name"))

@@ -125,8 +125,12 @@ impl Server {
 
     /// The same in a home that there is.
     pub fn start_in(home: Home, flags: &[&str]) -> Self {
+        Self::start_at(home, "127.0.0.1:0", flags)
+    }
+
+    /// The same with HTTP and MQTT at this address.
+    pub fn start_at(home: Home, free: &str, flags: &[&str]) -> Self {
         let data = home.path.join("data");
-        let free = "127.0.0.1:0";
         let mut args = vec![
             "up",
             "--data",

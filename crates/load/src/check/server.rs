@@ -77,13 +77,7 @@ impl Server {
 
     /// Asks it to end, and makes it end if it does not.
     pub fn stop(&mut self) {
-        let pid = i32::try_from(self.child.id())
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
-        if let Some(pid) = pid {
-            // A server that is gone needs no signal.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        crate::process::ask_to_end(self.child.id());
         let limit = Instant::now() + STOP_LIMIT;
         while Instant::now() < limit {
             match self.child.try_wait() {

@@ -1,22 +1,63 @@
 //! The real disk.
 
 use super::{Disk, DiskFile, NoLock};
-use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use std::{
     any::Any,
-    fs::{self, File},
-    io::{self, IoSlice, Read, Write},
-    os::unix::fs::FileExt,
+    fs::{self, File, TryLockError},
+    io::{self, Read, Write},
     path::Path,
     sync::Arc,
 };
 
-/// Zeros that are written at once where a file system cannot reserve space.
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+#[cfg(target_os = "linux")]
+mod linux;
+mod portable;
 
 /// The file system of this machine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Real;
+#[derive(Clone, Copy, Debug)]
+pub struct Real {
+    calls: &'static Calls,
+}
+
+/// What systems do each in their way.
+#[derive(Debug)]
+struct Calls {
+    allocate: fn(&File, u64) -> io::Result<()>,
+    write_at: fn(&File, &[&[u8]], u64) -> io::Result<()>,
+}
+
+/// A file and the calls by which it is written.
+struct RealFile {
+    file: File,
+    calls: &'static Calls,
+}
+
+impl Default for Real {
+    /// By the calls of this system.
+    fn default() -> Self {
+        #[cfg(target_os = "linux")]
+        let calls = &linux::CALLS;
+        #[cfg(not(target_os = "linux"))]
+        let calls = &portable::CALLS;
+        Self { calls }
+    }
+}
+
+impl Real {
+    /// By the calls of the standard library alone.
+    pub fn portable() -> Self {
+        Self {
+            calls: &portable::CALLS,
+        }
+    }
+
+    fn file(&self, file: File) -> Arc<dyn DiskFile> {
+        Arc::new(RealFile {
+            file,
+            calls: self.calls,
+        })
+    }
+}
 
 impl Disk for Real {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
@@ -26,11 +67,11 @@ impl Disk for Real {
             .create(true)
             .truncate(true)
             .open(path)?;
-        Ok(Arc::new(file))
+        Ok(self.file(file))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(File::options().read(true).write(true).open(path)?))
+        Ok(self.file(File::options().read(true).write(true).open(path)?))
     }
 
     fn names(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -52,7 +93,7 @@ impl Disk for Real {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+        portable::sync_dir(dir)
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn Any + Send + Sync>, NoLock> {
@@ -63,14 +104,15 @@ impl Disk for Real {
             .truncate(false)
             .open(path);
         let mut file = options.map_err(NoLock::Io)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
+                // Some systems let nobody read what is locked.
                 let _ = file.take(32).read_to_string(&mut text);
                 return Err(NoLock::Held(text.trim().parse().ok()));
             }
-            Err(error) => return Err(NoLock::Io(error.into())),
+            Err(TryLockError::Error(error)) => return Err(NoLock::Io(error)),
         }
         file.set_len(0).map_err(NoLock::Io)?;
         writeln!(file, "{}", std::process::id()).map_err(NoLock::Io)?;
@@ -78,15 +120,15 @@ impl Disk for Real {
     }
 }
 
-impl DiskFile for File {
+impl DiskFile for RealFile {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
         while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            match FileExt::read_at(self, rest, offset + done as u64) {
+            match portable::read_once(&self.file, rest, offset + done as u64) {
                 Ok(0) => break,
                 Ok(n) => done += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -96,46 +138,19 @@ impl DiskFile for File {
         Ok(done)
     }
 
-    fn write_at(&self, parts: &[&[u8]], mut offset: u64) -> io::Result<()> {
-        let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        // One system call in the ordinary case; what it left over goes part by part.
-        let mut written = match rustix::io::pwritev(self, &slices, offset) {
-            Ok(written) => written,
-            Err(rustix::io::Errno::INTR) => 0,
-            Err(error) => return Err(error.into()),
-        };
-        for part in parts {
-            let done = written.min(part.len());
-            let rest = part.get(done..).unwrap_or_default();
-            if !rest.is_empty() {
-                self.write_all_at(rest, offset + done as u64)?;
-            }
-            written -= done;
-            offset += part.len() as u64;
-        }
-        Ok(())
+    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        (self.calls.write_at)(&self.file, parts, offset)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.file.sync_data()
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
-        match fallocate(self, FallocateFlags::empty(), 0, length) {
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                let mut at = self.metadata()?.len();
-                while at < length {
-                    let count = (length - at).min(ZEROS.len() as u64);
-                    self.write_all_at(ZEROS.get(..count as usize).unwrap_or_default(), at)?;
-                    at += count;
-                }
-                Ok(())
-            }
-            other => Ok(other?),
-        }
+        (self.calls.allocate)(&self.file, length)
     }
 
     fn cut(&self, length: u64) -> io::Result<()> {
-        self.set_len(length)
+        self.file.set_len(length)
     }
 }

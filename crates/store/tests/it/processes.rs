@@ -2,18 +2,27 @@
 
 use crate::scene::{Scratch, Source, append, read_all};
 use gemelli_event::Record;
-use gemelli_store::{Options, Query, SnapshotKind, Store};
+use gemelli_store::{
+    Options, Query, SnapshotKind, Store,
+    disk::{Disk, DiskFile, Real},
+};
 use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
 
 /// Tells the test binary that it is to be the process that gets killed.
 const FOLDER: &str = "GEMELLI_STORE_TEST_FOLDER";
+
+/// Tells it to use the calls that every system has.
+const PORTABLE: &str = "GEMELLI_STORE_TEST_PORTABLE";
 
 fn small() -> Options {
     Options {
@@ -36,7 +45,11 @@ fn appends_until_it_is_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else {
         return;
     };
-    let (store, recovery) = Store::open(Path::new(&folder), small()).unwrap();
+    let mut options = small();
+    if std::env::var_os(PORTABLE).is_some() {
+        options.disk = Arc::new(Real::portable());
+    }
+    let (store, recovery) = Store::open(Path::new(&folder), options).unwrap();
     let loaded = store.load_snapshot(|_| {}).unwrap();
     assert!(loaded.seq <= recovery.next_seq && loaded.seq >= store.first_seq());
     println!("open {} {}", recovery.next_seq, recovery.truncated_bytes);
@@ -67,7 +80,12 @@ fn what_was_acknowledged_survives_sigkill() {
     let scratch = Scratch::new("killed");
     let mut acknowledged = 0;
     for round in 0..12u32 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        // By turns, so that each reads what the other one left.
+        if round % 2 == 1 {
+            command.env(PORTABLE, "1");
+        }
+        let mut child = command
             .args([
                 "--exact",
                 "processes::appends_until_it_is_killed",
@@ -127,6 +145,38 @@ fn what_was_acknowledged_survives_sigkill() {
         rows.len(),
         "history is complete, in order, each row once"
     );
+}
+
+#[test]
+fn both_disks_write_reserve_cut_and_lock_alike() {
+    for real in [Real::default(), Real::portable()] {
+        let scratch = Scratch::new("alike");
+        let path = scratch.path().join("file");
+        std::fs::create_dir_all(scratch.path()).unwrap();
+        let file: Arc<dyn DiskFile> = real.create(&path).unwrap();
+        file.write_at(&[b"one", b"", b"two"], 2).unwrap();
+        file.allocate(200_000).unwrap();
+        // Never shorter.
+        file.allocate(10).unwrap();
+        file.sync().unwrap();
+        let mut bytes = vec![1; 200_001];
+        assert_eq!(file.read_at(&mut bytes, 0).unwrap(), 200_000);
+        assert_eq!(&bytes[..9], b"\0\0onetwo\0");
+        assert!(bytes[9..200_000].iter().all(|b| *b == 0));
+        file.cut(5).unwrap();
+        assert_eq!(file.length().unwrap(), 5);
+        real.rename(&path, &scratch.path().join("other")).unwrap();
+        real.sync_dir(scratch.path()).unwrap();
+        assert_eq!(real.names(scratch.path()).unwrap(), ["other"]);
+        let lock = scratch.path().join("lock");
+        let held = real.lock(&lock).unwrap();
+        assert!(matches!(
+            real.lock(&lock),
+            Err(gemelli_store::disk::NoLock::Held(Some(pid))) if pid == std::process::id()
+        ));
+        drop(held);
+        assert!(real.lock(&lock).is_ok());
+    }
 }
 
 /// Ends the other threads of a test, however it ends.
