@@ -80,20 +80,24 @@ const CERTIFICATE: Sheet = Sheet {
     ],
 };
 
+const NAME: Column = Column {
+    heading: "NAME",
+    wide: false,
+    cell: |item| cell(item, "/name"),
+};
+
+const ROLE: Column = Column {
+    heading: "ROLE",
+    wide: false,
+    cell: |item| cell(item, "/role"),
+};
+
 const MADE: Sheet = Sheet {
     kind: "token",
     name: |item| cell(item, "/name"),
     columns: &[
-        Column {
-            heading: "NAME",
-            wide: false,
-            cell: |item| cell(item, "/name"),
-        },
-        Column {
-            heading: "ROLE",
-            wide: false,
-            cell: |item| cell(item, "/role"),
-        },
+        NAME,
+        ROLE,
         Column {
             heading: "TOKEN",
             wide: false,
@@ -116,16 +120,8 @@ const LISTED: Sheet = Sheet {
     kind: "token",
     name: |item| cell(item, "/name"),
     columns: &[
-        Column {
-            heading: "NAME",
-            wide: false,
-            cell: |item| cell(item, "/name"),
-        },
-        Column {
-            heading: "ROLE",
-            wide: false,
-            cell: |item| cell(item, "/role"),
-        },
+        NAME,
+        ROLE,
         Column {
             heading: "CREATED",
             wide: false,

@@ -114,7 +114,7 @@ fn relationships(spec: &Node, gaps: &mut Gaps) -> Vec<Relation> {
 }
 
 /// A relationship's name without the instance number (`refPole-001`) that KTWIN's tool gives it.
-fn unnumbered(name: &str) -> &str {
+pub(super) fn unnumbered(name: &str) -> &str {
     match name.rsplit_once('-') {
         Some((stem, number)) if number.len() == 3 && number.bytes().all(|b| b.is_ascii_digit()) => {
             stem

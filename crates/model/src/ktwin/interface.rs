@@ -1,6 +1,6 @@
 //! `TwinInterface` becomes an interface that ignores case and is open.
 
-use super::{Gaps, flag, items, text};
+use super::{Gaps, flag, instance::unnumbered, items, text};
 use crate::{
     Interface, InterfaceId, Schema, Value,
     interface::{Clock, Command, Property, Relationship, Routing, Telemetry},
@@ -77,7 +77,11 @@ pub(super) fn interface(name: Arc<str>, spec: &Node, gaps: &mut Gaps) -> Interfa
             .collect(),
         relationships: items(spec, "relationships")
             .iter()
-            .filter_map(|node| relationship(names.take(node, gaps)?, node, gaps))
+            // KTWIN's tool numbers them in the interface as in its instance.
+            .filter_map(|node| {
+                let name = names.take_as(node, unnumbered, gaps)?;
+                Some(relationship(name, node, gaps))
+            })
             .collect(),
         components: Vec::new(),
         tables: Default::default(),
@@ -102,7 +106,18 @@ struct Names {
 
 impl Names {
     fn take(&mut self, node: &Node, gaps: &mut Gaps) -> Option<Arc<str>> {
-        let Some(name) = text(node, "name").filter(|name| crate::id::check(name).is_ok()) else {
+        self.take_as(node, |name| name, gaps)
+    }
+
+    /// The name as `spelt` would have it.
+    fn take_as(
+        &mut self,
+        node: &Node,
+        spelt: fn(&str) -> &str,
+        gaps: &mut Gaps,
+    ) -> Option<Arc<str>> {
+        let name = text(node, "name").map(|name| Arc::from(spelt(&name)));
+        let Some(name) = name.filter(|name: &Arc<str>| crate::id::check(name).is_ok()) else {
             gaps.note("a member without a name is left out".into(), node.at);
             return None;
         };
@@ -118,7 +133,7 @@ impl Names {
     }
 }
 
-fn relationship(name: Arc<str>, node: &Node, gaps: &mut Gaps) -> Option<Relationship> {
+fn relationship(name: Arc<str>, node: &Node, gaps: &mut Gaps) -> Relationship {
     let bound = |name| match &node.field(name)?.shape {
         // KTWIN's tool writes 0 where the model says nothing.
         Shape::Scalar(Value::Int(n)) if *n > 0 => u32::try_from(*n).ok(),
@@ -137,7 +152,7 @@ fn relationship(name: Arc<str>, node: &Node, gaps: &mut Gaps) -> Option<Relation
             derived: None,
         })
     });
-    Some(Relationship {
+    Relationship {
         properties: properties.collect(),
         name,
         display_name: text(node, "displayName"),
@@ -146,7 +161,7 @@ fn relationship(name: Arc<str>, node: &Node, gaps: &mut Gaps) -> Option<Relation
         min_multiplicity: bound("minMultiplicity"),
         max_multiplicity: bound("maxMultiplicity"),
         aggregate_data: flag(node, "aggregateData").unwrap_or(false),
-    })
+    }
 }
 
 fn routing(spec: &Node) -> Routing {

@@ -45,7 +45,7 @@ spec:
       request: { name: r, schema: { primitiveType: integer } }
       response: {}
   relationships:
-    - name: refPole
+    - name: refPole-001
       interface: ngsi-ld-city-pole
       maxMultiplicity: 1
       minMultiplicity: 0
