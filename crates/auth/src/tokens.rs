@@ -14,15 +14,15 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// The file of hashes.
 pub const FILE: &str = "tokens.json";
 
-/// The format of the file.
-const FORMAT: u32 = 1;
+/// The format of the file: 2 has ends and devices, 1 has neither.
+const FORMAT: u32 = 2;
 
 /// What every token begins with, so that scanners find one that leaked.
 const PREFIX: &str = "gemelli_";
@@ -48,21 +48,70 @@ pub struct Token {
     pub role: Role,
     /// When it was made, milliseconds since 1970.
     pub created_ms: u64,
+    /// When it stops counting, milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
+    /// The twin, and client id, that a device's token is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin: Option<String>,
     /// Argon2id, in the PHC form.
     hash: String,
 }
 
+/// What a token is made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant<'a> {
+    /// Whose.
+    pub name: &'a str,
+    /// What it allows.
+    pub role: Role,
+    /// The twin, and client id: needed by a device and by nobody else.
+    pub twin: Option<&'a str>,
+    /// How long it counts; for ever if nothing is said.
+    pub lifetime: Option<Duration>,
+}
+
+impl<'a> Grant<'a> {
+    /// A role for ever, bound to no twin.
+    pub fn of(name: &'a str, role: Role) -> Self {
+        Self {
+            name,
+            role,
+            twin: None,
+            lifetime: None,
+        }
+    }
+}
+
 /// Why a token is not accepted. It says no more than that: the difference helps only strangers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token is missing, wrong or revoked")]
-pub struct Refused;
+pub enum Refused {
+    /// It does not count.
+    #[error("the token is missing, wrong, expired or revoked")]
+    Token,
+    /// Too many wrong ones came from this address; one that was used before still counts.
+    #[error("too many wrong tokens came from this address: try again in {0} seconds")]
+    TooMany(u32),
+}
 
 impl Refused {
     /// Its stable code.
-    pub const CODE: &'static str = "unauthorized";
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Token => "unauthorized",
+            Self::TooMany(_) => "too-many-logins",
+        }
+    }
 
     /// What to do.
-    pub const REMEDY: &'static str = "send Authorization: Bearer <token>, or the token as MQTT password; gemelli auth token makes one";
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Token => {
+                "send Authorization: Bearer <token>, or the token as MQTT password; gemelli auth token create makes one"
+            }
+            Self::TooMany(_) => "correct the token, then wait",
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,13 +181,37 @@ impl Tokens {
     /// # Errors
     /// The name is taken or cannot be used, there are too many, or the file cannot be written.
     pub fn add(&self, name: &str, role: Role, now: SystemTime) -> Result<String, Error> {
+        self.grant(&Grant::of(name, role), now)
+    }
+
+    /// Makes a token of any kind: the text that is returned is nowhere else.
+    ///
+    /// # Errors
+    /// The name is taken or cannot be used, a device has no twin or somebody else has one, there are
+    /// too many, or the file cannot be written.
+    pub fn grant(&self, grant: &Grant<'_>, now: SystemTime) -> Result<String, Error> {
+        let Grant { name, role, .. } = *grant;
+        // The slash is for principals of other issuers.
         let usable = !name.is_empty()
             && name.len() <= 64
-            && !name.contains(|c: char| c.is_control() || c.is_whitespace());
+            && !name.contains(|c: char| c.is_control() || c.is_whitespace() || c == '/');
         if !usable {
             return Err(Error::Name(format!(
-                "{name:?} cannot be the name of a token: use 1 to 64 characters without spaces"
+                "{name:?} cannot be the name of a token: use 1 to 64 characters without spaces and slashes"
             )));
+        }
+        match (role, grant.twin) {
+            (Role::Device, None) => {
+                return Err(Error::Name(format!(
+                    "the device {name} is bound to no twin: name one"
+                )));
+            }
+            (Role::Device, Some(_)) | (_, None) => {}
+            (_, Some(twin)) => {
+                return Err(Error::Name(format!(
+                    "{name} cannot be bound to {twin}: only the role device is bound to a twin"
+                )));
+            }
         }
         let mut state = self.lock();
         if state.tokens.iter().any(|token| token.name == name) {
@@ -157,15 +230,19 @@ impl Tokens {
             BASE64_URL_SAFE_NO_PAD.encode(random::<32>()?)
         );
         let hash = hash(&text)?;
-        let created_ms = now
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |past| past.as_millis() as u64);
+        let created_ms = ms(now);
+        let expires_ms = grant.lifetime.map(|lifetime| {
+            let lifetime = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+            created_ms.saturating_add(lifetime)
+        });
         let mut tokens = state.tokens.clone();
         tokens.push(Token {
             id,
             name: name.into(),
             role,
             created_ms,
+            expires_ms,
+            twin: grant.twin.map(str::to_owned),
             hash,
         });
         self.store(&mut state, tokens)?;
@@ -199,8 +276,8 @@ impl Tokens {
     ///
     /// # Errors
     /// It is not one of ours, or no more.
-    pub fn verify(&self, text: &str) -> Result<Principal, Refused> {
-        let id = id_of(text).ok_or(Refused)?;
+    pub fn verify(&self, text: &str, now: SystemTime) -> Result<Principal, Refused> {
+        let id = id_of(text).ok_or(Refused::Token)?;
         let token = {
             let mut state = self.lock();
             self.refresh(&mut state);
@@ -209,27 +286,41 @@ impl Tokens {
                 .iter()
                 .find(|token| token.id == id)
                 .cloned()
-                .ok_or(Refused)?;
+                .ok_or(Refused::Token)?;
+            if token.principal().is_expired(now) {
+                return Err(Refused::Token);
+            }
             if let Some((_, known)) = state.known.iter().find(|(known, _)| known == id) {
                 return if same(known.as_bytes(), text.as_bytes()) {
                     Ok(token.principal())
                 } else {
-                    Err(Refused)
+                    Err(Refused::Token)
                 };
             }
             token
         };
         // Hashing happens outside of the lock: others must not wait for it.
-        let hash = PasswordHash::new(&token.hash).map_err(|_| Refused)?;
+        let hash = PasswordHash::new(&token.hash).map_err(|_| Refused::Token)?;
         Argon2::default()
             .verify_password(text.as_bytes(), &hash)
-            .map_err(|_| Refused)?;
+            .map_err(|_| Refused::Token)?;
         let mut state = self.lock();
         if state.tokens.contains(&token) && !state.known.iter().any(|(known, _)| *known == token.id)
         {
             state.known.push((token.id.clone(), text.into()));
         }
         Ok(token.principal())
+    }
+
+    /// Whether a token was verified before, so that looking at it again costs next to nothing.
+    pub(crate) fn is_known(&self, text: &str) -> bool {
+        let Some(id) = id_of(text) else {
+            return false;
+        };
+        self.lock()
+            .known
+            .iter()
+            .any(|(known, whole)| known == id && same(whole.as_bytes(), text.as_bytes()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -284,8 +375,16 @@ impl Token {
         Principal {
             name: self.name.as_str().into(),
             role: self.role,
+            twin: self.twin.as_deref().map(Arc::from),
+            expires_ms: self.expires_ms,
         }
     }
+}
+
+fn ms(moment: SystemTime) -> u64 {
+    moment
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |past| past.as_millis() as u64)
 }
 
 fn load(path: &Path) -> Result<Vec<Token>, Error> {
