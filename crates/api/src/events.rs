@@ -3,6 +3,7 @@
 use crate::{
     App,
     extract::{self, EVENTS_BYTES},
+    guard::Caller,
     problem::Problem,
 };
 use axum::{
@@ -13,8 +14,10 @@ use axum::{
     routing::post,
 };
 use bytes::Bytes;
+use gemelli_auth::{Action, Resource};
 use gemelli_engine::{Rejection, Verdict, View};
 use gemelli_event::{
+    Category,
     cloudevent::{self, Fault, Graph},
     record::{DeadLetter, Event},
 };
@@ -61,6 +64,7 @@ impl Graph for Twins<'_> {
 
 async fn take(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let headers = request.headers().clone();
+    let caller = request.extensions().get::<Caller>().cloned();
     let bytes = extract::body(request, EVENTS_BYTES).await?;
     let content_type = extract::text(&headers, header::CONTENT_TYPE.as_str());
     let pairs = headers
@@ -75,6 +79,9 @@ async fn take(State(app): State<App>, request: Request) -> Result<Response, Prob
                 return Ok(Refusal::of(faults).into_response());
             }
         };
+    if let Some(caller) = &caller {
+        allowed(caller, &events, &app.node.view())?;
+    }
     if events.len() > cloudevent::MAX_BATCH {
         let detail = format!(
             "the batch means {} events, at most {} go at once",
@@ -105,6 +112,19 @@ async fn take(State(app): State<App>, request: Request) -> Result<Response, Prob
         true => Ok(StatusCode::ACCEPTED.into_response()),
         false => Ok(partly(last.map_or(0, |last| last + 1), refused)),
     }
+}
+
+/// Whether who sends events may do so for each of their twins: all of them, or none is taken.
+fn allowed(caller: &Caller, events: &[Event], view: &View) -> Result<(), Problem> {
+    for event in events {
+        let action = match event.category {
+            Category::Real => Action::Report,
+            _ => Action::Write,
+        };
+        let what = Resource::Twin(event.twin.as_str());
+        caller.may(action, what, view.clone())?;
+    }
+    Ok(())
 }
 
 /// The events of the log that CloudEvents mean, each with the place of its CloudEvent.

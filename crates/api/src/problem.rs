@@ -133,7 +133,7 @@ fn status(code: &str) -> StatusCode {
         | "derived-cycle"
         | "no-relationship"
         | "limit-reached" => StatusCode::UNPROCESSABLE_ENTITY,
-        "backlog-full" => StatusCode::TOO_MANY_REQUESTS,
+        "backlog-full" | "too-many-logins" => StatusCode::TOO_MANY_REQUESTS,
         "not-kept" => StatusCode::GONE,
         "read-only" | "disk-full" | "log-stopped" => StatusCode::SERVICE_UNAVAILABLE,
         "internal" | "disk-failed" | "io-failed" | "damaged-history" => {
@@ -149,6 +149,7 @@ impl Problem {
         let retry_after = match code {
             "backlog-full" => Some(1),
             "disk-full" => Some(10),
+            "too-many-logins" => Some(60),
             "read-only" => Some(30),
             _ => None,
         };

@@ -1,7 +1,8 @@
 //! The HTTP server: one router, served on each listener with the guard that fits its address.
 
 use crate::{
-    digitaltwins, events, guard,
+    digitaltwins, events,
+    guard::{self, Asked, Caller, Peer},
     listen::Door,
     objects,
     overview::{self, Picture},
@@ -11,14 +12,14 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{MatchedPath, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use bytes::Bytes;
-use gemelli_auth::{Tokens, loopback};
+use gemelli_auth::{Access, loopback};
 use gemelli_event::record::{Command, DeadLetter};
 use gemelli_model::Value;
 use gemelli_node::{Node, Refused, admission::Closed};
@@ -36,7 +37,7 @@ pub struct Listen {
     /// TLS, with a certificate.
     pub tls: Option<Arc<ServerConfig>>,
     /// Who may use it: needed beyond loopback, and used on loopback where it is set.
-    pub tokens: Option<Arc<Tokens>>,
+    pub auth: Option<Arc<Access>>,
 }
 
 /// Why a listener is not served.
@@ -168,13 +169,13 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let local = listener.local_addr()?;
-    if !loopback::is_loopback(local.ip()) && listen.tokens.is_none() {
+    if !loopback::is_loopback(local.ip()) && listen.auth.is_none() {
         return Err(ServeError::NeedsAuth(local));
     }
     let door = Door::open(listener, listen.tls.clone())?;
     let gate = Gate {
         local,
-        tokens: listen.tokens,
+        auth: listen.auth,
         node: app.node.clone(),
     };
     let router = routes()
@@ -187,7 +188,7 @@ pub async fn serve(
         let _ = tell.send(());
     };
     let served = async {
-        axum::serve(door, router)
+        axum::serve(door, router.into_make_service_with_connect_info::<Peer>())
             .with_graceful_shutdown(stopped)
             .await
     };
@@ -251,7 +252,7 @@ async fn not_so(request: Request) -> Response {
 #[derive(Clone)]
 struct Gate {
     local: SocketAddr,
-    tokens: Option<Arc<Tokens>>,
+    auth: Option<Arc<Access>>,
     node: Node,
 }
 
@@ -271,11 +272,21 @@ fn too_large(method: &Method, path: &str) -> DeadLetter {
 }
 
 impl Gate {
-    async fn pass(State(gate): State<Self>, request: Request, next: Next) -> Response {
+    async fn pass(State(gate): State<Self>, mut request: Request, next: Next) -> Response {
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let mut response = match gate.check(&request) {
-            Ok(()) => next.run(request).await,
-            Err(problem) => problem.into_response(),
+        let asked = Asked::of(&request);
+        let checked = match gate.check_loopback(&request) {
+            Ok(()) => gate.check_token(asked).await,
+            Err(problem) => Err(problem),
+        };
+        let mut response = match checked {
+            Ok(caller) => {
+                if let Some(caller) = caller {
+                    request.extensions_mut().insert(caller);
+                }
+                next.run(request).await
+            }
+            Err(problem) => digitaltwins::refused(uri.path(), problem),
         };
         let headers = response.headers_mut();
         headers.insert(
@@ -296,18 +307,18 @@ impl Gate {
         response
     }
 
-    fn check(&self, request: &Request) -> Result<(), Problem> {
-        let headers = request.headers();
-        if loopback::is_loopback(self.local.ip()) {
-            guard::check_loopback(self.local, headers, request.uri())?;
+    fn check_loopback(&self, request: &Request) -> Result<(), Problem> {
+        match loopback::is_loopback(self.local.ip()) {
+            true => guard::check_loopback(self.local, request.headers(), request.uri()),
+            false => Ok(()),
         }
-        match &self.tokens {
-            Some(tokens) => {
-                let path = request.extensions().get::<MatchedPath>();
-                let path = path.map(MatchedPath::as_str);
-                guard::check_token(tokens, request.method(), path, headers)
-            }
-            None => Ok(()),
-        }
+    }
+
+    async fn check_token(&self, asked: Asked) -> Result<Option<Caller>, Problem> {
+        let Some(access) = &self.auth else {
+            return Ok(None);
+        };
+        let checked = guard::check_token(access, asked, || self.node.view()).await;
+        checked.inspect_err(|why| self.node.metrics().reject(&why.code))
     }
 }

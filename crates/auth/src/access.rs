@@ -115,7 +115,8 @@ impl Access {
         from: IpAddr,
         now: SystemTime,
     ) -> Result<Principal, Refused> {
-        let token = token.unwrap_or_default();
+        // Who shows nothing does not guess.
+        let token = token.ok_or(Refused::Token)?;
         if let Some(principal) = self.verified(token)
             && !principal.is_expired(now)
         {

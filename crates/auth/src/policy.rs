@@ -157,8 +157,7 @@ impl Policy {
                 relationship, area, ..
             } => {
                 action != Action::Administer
-                    && matches!(what, Resource::Twin(twin)
-                        if same_id(twin, area) || facts.leads(twin, relationship, area))
+                    && matches!(what, Resource::Twin(twin) if twin == area || facts.leads(twin, relationship, area))
             }
             Self::Administrator { .. } => true,
         }
@@ -190,18 +189,13 @@ impl Policy {
 pub(crate) fn own(twin: &str, action: Action, what: Resource<'_>) -> bool {
     matches!(action, Action::Read | Action::Report)
         && match what {
-            Resource::Twin(asked) => same_id(asked, twin),
+            Resource::Twin(asked) => asked == twin,
             Resource::Topic(topic) => topic
                 .strip_prefix("devices/")
                 .and_then(|rest| rest.strip_prefix(twin))
                 .is_some_and(|rest| rest.starts_with('/')),
             Resource::Node | Resource::Interface(_) => false,
         }
-}
-
-/// Ids differ in more than the case of their letters.
-fn same_id(a: &str, b: &str) -> bool {
-    a.eq_ignore_ascii_case(b)
 }
 
 #[derive(Serialize, Deserialize)]

@@ -440,7 +440,7 @@ fn a_device_may_do_its_own_and_an_expired_principal_nothing() {
     };
     let ask =
         |device: &Principal, action, what| access.decide(device, action, what, &City).is_allowed();
-    assert!(ask(&device, Action::Report, Resource::Twin("POLE-1")));
+    assert!(ask(&device, Action::Report, Resource::Twin("pole-1")));
     assert!(ask(&device, Action::Read, Resource::Twin("pole-1")));
     assert!(!ask(&device, Action::Write, Resource::Twin("pole-1")));
     assert!(!ask(&device, Action::Report, Resource::Twin("pole-2")));

@@ -272,6 +272,15 @@ impl Tokens {
         self.lock().tokens.clone()
     }
 
+    /// Whether a client id is a device's that has a token: nobody else may use it.
+    pub fn binds(&self, client: &str, now: SystemTime) -> bool {
+        let state = self.lock();
+        let mut devices = state.tokens.iter();
+        devices.any(|token| {
+            token.twin.as_deref() == Some(client) && !token.principal().is_expired(now)
+        })
+    }
+
     /// Whose token this is. The first time it takes as long as Argon2 takes, tens of milliseconds.
     ///
     /// # Errors

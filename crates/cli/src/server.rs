@@ -8,7 +8,7 @@ use crate::{
     signal,
 };
 use gemelli_api::{App, Listen};
-use gemelli_auth::Tokens;
+use gemelli_auth::{Access, IssuerOptions, Tokens};
 use gemelli_client::Context;
 use gemelli_node::{Durability, MqttListener, Node, Options, Running, StartError};
 use rustls::ServerConfig;
@@ -41,14 +41,14 @@ impl Plan {
         node.durability = durability(settings)?;
         node.limits.memory_bytes = bytes(settings, "memory")?;
         let mut moved = Vec::new();
-        let mut keys = Keys::of(data)?;
-        node.tokens.clone_from(&keys.tokens);
+        let mut keys = Keys::of(data, issuers(settings)?)?;
+        node.auth.clone_from(&keys.auth);
         let http = listen(settings, "http", moves, &mut moved)?;
         let guard = match http.ip().is_loopback() {
             true => Listen::default(),
             false => Listen {
                 tls: Some(keys.tls(http, &["http/1.1"])?),
-                tokens: keys.tokens.clone(),
+                auth: keys.auth.clone(),
             },
         };
         for (key, websocket, secure) in LISTENERS {
@@ -86,18 +86,18 @@ impl Plan {
 /// Certificates and tokens of a data folder, where `gemelli auth init` made them.
 struct Keys {
     data: PathBuf,
-    tokens: Option<Arc<Tokens>>,
+    auth: Option<Arc<Access>>,
 }
 
 impl Keys {
-    fn of(data: &Path) -> Result<Self, Failure> {
-        let tokens = match Tokens::exists(data) {
-            true => Some(Arc::new(Tokens::open(data).map_err(auth::failed)?)),
+    fn of(data: &Path, issuers: Vec<IssuerOptions>) -> Result<Self, Failure> {
+        let auth = match Tokens::exists(data) {
+            true => Some(Arc::new(Access::open(data, issuers).map_err(auth::failed)?)),
             false => None,
         };
         Ok(Self {
             data: data.into(),
-            tokens,
+            auth,
         })
     }
 
@@ -107,7 +107,7 @@ impl Keys {
         address: SocketAddr,
         protocols: &[&str],
     ) -> Result<Arc<ServerConfig>, Failure> {
-        if self.tokens.is_none() {
+        if self.auth.is_none() {
             let message = match address.ip().is_loopback() {
                 true => format!(
                     "TLS on {address} needs a certificate, and there is none in {}",
@@ -345,6 +345,25 @@ fn held(address: SocketAddr) -> String {
     port::holder(address.port())
         .map(|holder| format!(" by {holder}"))
         .unwrap_or_default()
+}
+
+/// The issuers of tokens that count beside our own.
+fn issuers(settings: &Settings) -> Result<Vec<IssuerOptions>, Failure> {
+    let Some(text) = settings.given("issuers") else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str(text).map_err(|why| {
+        let code = if why.to_string().starts_with("unknown field") {
+            "unknown-key"
+        } else {
+            "bad-options"
+        };
+        let remedy = format!(
+            "write a list of issuers with name, url, audience and roles, as docs/security.md shows ({})",
+            settings.origin("issuers")
+        );
+        Failure::usage(code, format!("issuers: {why}"), remedy)
+    })
 }
 
 fn durability(settings: &Settings) -> Result<Durability, Failure> {

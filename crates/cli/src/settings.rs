@@ -44,6 +44,11 @@ pub const KEYS: &[Key] = &[
     ),
     key("http", "127.0.0.1:8080", "address of the HTTP API"),
     key(
+        "issuers",
+        "",
+        "OpenID issuers whose tokens count: a list, in variables as JSON",
+    ),
+    key(
         "log-level",
         "info",
         "least severe log line: error, warn, info, debug or trace",
@@ -257,6 +262,7 @@ impl Settings {
             let value = match value {
                 Json::String(text) => text,
                 Json::Number(_) | Json::Bool(_) => value.to_string(),
+                Json::Array(_) if known == "issuers" => value.to_string(),
                 _ => {
                     return Err(malformed(
                         format!("the value of `{name}` is not a text or a number"),

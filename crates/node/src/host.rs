@@ -86,11 +86,18 @@ impl Host for Core {
                 text: why.to_string(),
             });
         }
-        self.access.authenticate(who)
+        self.access
+            .authenticate(who)
+            .inspect_err(|_| self.metrics.reject("unauthorized"))
     }
 
     fn allow(&self, who: &Principal, action: Action, topic: &str) -> bool {
-        self.access.allow(who, action, topic)
+        let view = || self.published().view.clone();
+        let allowed = self.access.allow(who, action, topic, view);
+        if !allowed {
+            self.metrics.reject("forbidden");
+        }
+        allowed
     }
 
     fn allow_origin(&self, host: Option<&str>, origin: Option<&str>) -> bool {

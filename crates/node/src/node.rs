@@ -148,10 +148,7 @@ impl Node {
         options: Options,
         clock: Arc<dyn Clock>,
     ) -> Result<Running, StartError> {
-        let access = Access::of(
-            options.mqtt.iter().map(|l| l.address),
-            options.tokens.clone(),
-        )?;
+        let access = Access::of(options.mqtt.iter().map(|l| l.address), options.auth.clone())?;
         let mut sockets = Vec::new();
         for listener in &options.mqtt {
             let address = listener.address;

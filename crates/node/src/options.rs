@@ -12,7 +12,7 @@ pub struct Options {
     /// Where MQTT is served.
     pub mqtt: Vec<MqttListener>,
     /// Who may connect: needed once a listener is beyond loopback.
-    pub tokens: Option<Arc<gemelli_auth::Tokens>>,
+    pub auth: Option<Arc<gemelli_auth::Access>>,
     /// When an answer may leave.
     pub durability: Durability,
     /// Bounds.
@@ -119,7 +119,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("data", &self.data)
             .field("mqtt", &self.mqtt)
-            .field("login", &self.tokens.is_some())
+            .field("login", &self.auth.is_some())
             .field("durability", &self.durability)
             .field("limits", &self.limits)
             .field("snapshot", &self.snapshot)
@@ -135,7 +135,7 @@ impl Options {
         Self {
             data: data.into(),
             mqtt: Vec::new(),
-            tokens: None,
+            auth: None,
             durability: Durability::default(),
             limits: Limits::default(),
             snapshot: Snapshots::default(),

@@ -82,6 +82,8 @@ fn azure(code: &str) -> (&'static str, StatusCode) {
             ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE)
         }
         "unauthorized" => ("Unauthorized", StatusCode::UNAUTHORIZED),
+        "forbidden" | "forbidden-host" => ("Forbidden", StatusCode::FORBIDDEN),
+        "too-many-logins" => ("TooManyRequests", StatusCode::TOO_MANY_REQUESTS),
         "internal" => ("InternalServerError", StatusCode::INTERNAL_SERVER_ERROR),
         _ => ("ValidationFailed", StatusCode::BAD_REQUEST),
     }

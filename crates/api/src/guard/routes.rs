@@ -10,6 +10,8 @@ use gemelli_auth::Action;
 pub enum Needs {
     /// Nothing: no token is asked for.
     Nothing,
+    /// A token of any role: what it allows depends on the body, and the handler asks.
+    Login,
     /// This action.
     Action(Action),
 }
@@ -37,6 +39,7 @@ pub struct Route {
 }
 
 const READ: Needs = Needs::Action(Action::Read);
+const REPORT: Needs = Needs::Action(Action::Report);
 const WRITE: Needs = Needs::Action(Action::Write);
 const ADMINISTER: Needs = Needs::Action(Action::Administer);
 
@@ -70,9 +73,9 @@ pub const ROUTES: &[Route] = &[
     row("DELETE", "/digitaltwins/{id}/relationships/{rid}", WRITE, Twin(1)),
     row("GET", "/digitaltwins/{id}/components/{name}", READ, Twin(1)),
     row("PATCH", "/digitaltwins/{id}/components/{name}", WRITE, Twin(1)),
-    row("POST", "/digitaltwins/{id}/telemetry", WRITE, Twin(1)),
-    row("POST", "/digitaltwins/{id}/components/{name}/telemetry", WRITE, Twin(1)),
-    row("POST", "/events", WRITE, Node),
+    row("POST", "/digitaltwins/{id}/telemetry", REPORT, Twin(1)),
+    row("POST", "/digitaltwins/{id}/components/{name}/telemetry", REPORT, Twin(1)),
+    row("POST", "/events", Needs::Login, Node),
     row("POST", "/v1/apply", ADMINISTER, Node),
     row("GET", "/v1/objects/{kind}", READ, Node),
     row("GET", "/v1/objects/{kind}/{name}", READ, Node),

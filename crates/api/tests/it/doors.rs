@@ -2,7 +2,7 @@
 
 use crate::rig::{Folder, Server, request};
 use gemelli_api::{App, Listen, ServeError, serve};
-use gemelli_auth::{Role, Tokens};
+use gemelli_auth::{Access, Role};
 use std::{sync::Arc, time::SystemTime};
 use tokio::net::TcpListener;
 
@@ -87,7 +87,8 @@ async fn beyond_loopback_a_token_is_needed() {
     assert!(matches!(refused, Err(ServeError::NeedsAuth(_))));
 
     gemelli_auth::init(folder.path(), &["localhost".to_owned()], SystemTime::now()).unwrap();
-    let tokens = Arc::new(Tokens::open(folder.path()).unwrap());
+    let auth = Arc::new(Access::open(folder.path(), Vec::new()).unwrap());
+    let tokens = auth.tokens();
     let reader = tokens
         .add("reader", Role::Reader, SystemTime::now())
         .unwrap();
@@ -98,7 +99,7 @@ async fn beyond_loopback_a_token_is_needed() {
     let port = open.local_addr().unwrap().port();
     let listen = Listen {
         tls: None,
-        tokens: Some(tokens),
+        auth: Some(auth.clone()),
     };
     let serving =
         tokio::spawn(async move { serve(app, open, listen, std::future::pending()).await });
@@ -125,7 +126,7 @@ async fn beyond_loopback_a_token_is_needed() {
     assert_eq!(ask("gemelli_wrong", "GET", "/v1/twins").await, 401);
     assert_eq!(ask(&reader, "GET", "/v1/twins").await, 200);
     assert_eq!(ask(&reader, "POST", "/v1/apply").await, 403);
-    assert_eq!(ask(&reader, "POST", "/events").await, 403);
+    assert_eq!(ask(&reader, "POST", "/events").await, 400);
     assert_ne!(ask(&admin, "POST", "/v1/apply").await, 403);
     serving.abort();
     server.stop().await;

@@ -1,9 +1,13 @@
 //! Who may do what: every row of the table of routes by every kind of principal.
 
 use crate::rig::{Folder, LIMIT, Server};
-use gemelli_api::{App, Listen, Needs, ROUTES, Route, serve};
-use gemelli_auth::{Action, Role, Tokens};
-use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+use gemelli_api::{About, App, Listen, Needs, ROUTES, Route, serve};
+use gemelli_auth::{Access, Action, Grant, Role};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -55,6 +59,8 @@ async fn ask(http: SocketAddr, method: &str, path: &str, token: Option<&str>) ->
             assert!(head.to_lowercase().contains("www-authenticate: bearer"));
             Met::Unauthorized
         }
+        // Too many wrong tokens came before: those that were used meanwhile still count.
+        "429" => Met::Unauthorized,
         "403" => Met::Forbidden,
         _ => Met::Handler,
     }
@@ -65,16 +71,34 @@ async fn every_operation_is_met_by_every_principal_as_the_table_says() {
     let folder = Folder::new();
     let server = Server::start(folder.path()).await;
     gemelli_auth::init(folder.path(), &[], SystemTime::now()).unwrap();
-    let tokens = Arc::new(Tokens::open(folder.path()).unwrap());
+    let auth = Arc::new(Access::open(folder.path(), Vec::new()).unwrap());
+    let tokens = auth.tokens();
     let add = |name: &str, role| tokens.add(name, role, SystemTime::now()).unwrap();
     let admin = add("matrix-admin", Role::Admin);
     let writer = add("matrix-writer", Role::Writer);
     let reader = add("matrix-reader", Role::Reader);
+    let limited = add("matrix-limited", Role::Limited);
+    let grant = |name: &str, twin, lifetime| {
+        let role = if twin == None {
+            Role::Admin
+        } else {
+            Role::Device
+        };
+        let grant = Grant {
+            twin,
+            lifetime,
+            ..Grant::of(name, role)
+        };
+        tokens.grant(&grant, SystemTime::now()).unwrap()
+    };
+    let own = grant("matrix-own", Some("nobody"), None);
+    let other = grant("matrix-other", Some("somebody"), None);
+    let expired = grant("matrix-expired", None, Some(Duration::ZERO));
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let http = socket.local_addr().unwrap();
     let listen = Listen {
         tls: None,
-        tokens: Some(tokens.clone()),
+        auth: Some(auth.clone()),
     };
     let app = App::new(server.node().clone(), Vec::new());
     let serving =
@@ -84,20 +108,32 @@ async fn every_operation_is_met_by_every_principal_as_the_table_says() {
     for route in ROUTES {
         let path = path(route, "nobody");
         let by_role = |held: Role| match route.needs {
-            Needs::Nothing => Met::Handler,
-            Needs::Action(Action::Read) => Met::Handler,
-            Needs::Action(Action::Write) if held >= Role::Writer => Met::Handler,
+            Needs::Nothing | Needs::Login => Met::Handler,
+            Needs::Action(Action::Read) if held >= Role::Reader => Met::Handler,
+            Needs::Action(Action::Report | Action::Write) if held >= Role::Writer => Met::Handler,
             Needs::Action(Action::Administer) if held >= Role::Admin => Met::Handler,
             Needs::Action(_) => Met::Forbidden,
         };
         let stranger = match route.needs {
             Needs::Nothing => Met::Handler,
-            Needs::Action(_) => Met::Unauthorized,
+            Needs::Login | Needs::Action(_) => Met::Unauthorized,
+        };
+        let owner = match (route.needs, route.about) {
+            (Needs::Action(Action::Read | Action::Report), About::Twin(_)) => Met::Handler,
+            _ => by_role(Role::Device),
         };
         for (who, token, wanted) in [
             ("admin", Some(&*admin), by_role(Role::Admin)),
             ("writer", Some(&*writer), by_role(Role::Writer)),
             ("reader", Some(&*reader), by_role(Role::Reader)),
+            ("limited", Some(&*limited), by_role(Role::Limited)),
+            ("the twin's device", Some(&*own), owner),
+            (
+                "another twin's device",
+                Some(&*other),
+                by_role(Role::Device),
+            ),
+            ("expired", Some(&*expired), stranger),
             ("stranger", Some("gemelli_wrong_token"), stranger),
             ("anonymous", None, stranger),
         ] {
@@ -107,7 +143,7 @@ async fn every_operation_is_met_by_every_principal_as_the_table_says() {
         }
     }
     println!("{asked} requests for {} operations", ROUTES.len());
-    assert!(asked >= 5 * 29);
+    assert!(asked >= 9 * 29);
     serving.abort();
     server.stop().await;
 }
