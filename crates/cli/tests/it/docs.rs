@@ -77,6 +77,7 @@ fn pages() -> Vec<PathBuf> {
 fn run(page: &Path) {
     let text = fs::read_to_string(page).unwrap();
     let mut server: Option<Server> = None;
+    let page_home = Home::new();
     for step in steps(&text) {
         let place = format!("{}:{}: {}", page.display(), step.line, step.command);
         let word = step.command.split_whitespace().next().unwrap_or_default();
@@ -94,7 +95,6 @@ fn run(page: &Path) {
             );
             continue;
         }
-        let home = Home::new();
         let mut line = step.command.clone();
         if let Some(server) = &server {
             line = line
@@ -103,7 +103,7 @@ fn run(page: &Path) {
         }
         let mut command = Command::new("sh");
         command.args(["-c", &line]);
-        let home = server.as_ref().map_or(&home, |server| &server.home);
+        let home = server.as_ref().map_or(&page_home, |server| &server.home);
         home.settle(&mut command);
         let program = Path::new(env!("CARGO_BIN_EXE_gemelli")).parent().unwrap();
         let path = env::var("PATH").unwrap_or_default();
