@@ -13,8 +13,12 @@ mod relationships;
 mod telemetry;
 mod twins;
 
-use crate::App;
-use axum::{Router, middleware};
+use crate::{App, problem::Problem};
+use axum::{
+    Router, middleware,
+    response::{IntoResponse, Response},
+};
+use refusal::Refusal;
 
 pub use twins::unknown_twin;
 
@@ -26,4 +30,19 @@ pub fn routes() -> Router<App> {
         .merge(relationships::routes())
         .merge(telemetry::routes())
         .layer(middleware::from_fn(envelope::wrap))
+}
+
+/// What the guard answers to whoever may not: in the envelope of the paths that have it.
+pub fn refused(path: &str, problem: Problem) -> Response {
+    let ours = [
+        "/digitaltwins",
+        "/models",
+        "/query",
+        "/eventroutes",
+        "/jobs",
+    ];
+    match ours.iter().any(|start| path.starts_with(start)) {
+        true => Refusal::from(problem).into_response(),
+        false => problem.into_response(),
+    }
 }

@@ -123,6 +123,11 @@ async fn beyond_loopback_a_token_is_needed() {
         (bare.header("www-authenticate"), &bare.json()["code"]),
         (Some("Bearer"), &"unauthorized".into())
     );
+    let adt = request(http, "GET", "/digitaltwins/a", &[("host", "g.example")], "")
+        .await
+        .expect(401);
+    assert_eq!(adt.header("www-authenticate"), Some("Bearer"));
+    assert_eq!(adt.json()["error"]["code"], "Unauthorized");
     assert_eq!(ask("gemelli_wrong", "GET", "/v1/twins").await, 401);
     assert_eq!(ask(&reader, "GET", "/v1/twins").await, 200);
     assert_eq!(ask(&reader, "POST", "/v1/apply").await, 403);
