@@ -178,3 +178,22 @@ fn every_code_of_the_program_has_a_page() {
         "docs/errors has no page for {missing:?}"
     );
 }
+
+#[test]
+fn an_unknown_key_of_an_issuer_stops_the_start() {
+    let home = Home::new();
+    home.file(
+        ".config/gemelli/gemelli.yaml",
+        "issuers:\n  - name: corp\n    url: https://login.example\n    audiense: gemelli\n",
+    );
+    let data = home.path.join("data");
+    let ran = home.run(&["up", "--data", &data.to_string_lossy()]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(
+        ran.err
+            .starts_with("error[unknown-key]: issuers: unknown field `audiense`"),
+        "{}",
+        ran.err
+    );
+    assert!(!data.exists());
+}
