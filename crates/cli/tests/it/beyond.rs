@@ -153,7 +153,9 @@ fn http_beyond_loopback_is_tls_and_asks_for_a_token() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     // A reader may look and not change; a token that was taken back opens nothing.
     let data = home.path.join("data").to_str().unwrap().to_owned();
-    let made = server.ok(&["auth", "token", "eye", "--data", &data, "-o", "json"]);
+    let made = server.ok(&[
+        "auth", "token", "create", "eye", "--data", &data, "-o", "json",
+    ]);
     let made: Value = serde_json::from_str(&made).unwrap();
     let reader = beyond.file("reader", made["token"].as_str().unwrap());
     wait("the server knows the new token", || {
@@ -162,7 +164,7 @@ fn http_beyond_loopback_is_tls_and_asks_for_a_token() {
     });
     let ran = server.run(&["delete", "twin", "kitchen", "--token-file", &reader]);
     assert_ne!(ran.code, 0, "a reader deleted a twin");
-    server.ok(&["auth", "revoke", "eye", "--data", &data]);
+    server.ok(&["auth", "token", "revoke", "eye", "--data", &data]);
     wait("the server knows that the token was taken back", || {
         let ran = server.run(&["get", "twins", "--token-file", &reader]);
         ran.err.contains("error[unauthorized]").then_some(())
