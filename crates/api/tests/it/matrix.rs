@@ -79,7 +79,7 @@ async fn every_operation_is_met_by_every_principal_as_the_table_says() {
     let reader = add("matrix-reader", Role::Reader);
     let limited = add("matrix-limited", Role::Limited);
     let grant = |name: &str, twin, lifetime| {
-        let role = if twin == None {
+        let role = if twin.is_none() {
             Role::Admin
         } else {
             Role::Device
