@@ -132,4 +132,6 @@ fn every_code_has_a_page_and_every_page_says_what_to_do() {
     assert!(seen > 50, "the sources' codes were not found");
 }
 mod dtdl_cases;
+mod dtdl_mutants;
+mod dtdl_specification;
 mod dtdl_tables;
