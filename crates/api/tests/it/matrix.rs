@@ -78,7 +78,7 @@ async fn every_operation_is_met_by_every_principal_as_the_table_says() {
     let writer = add("matrix-writer", Role::Writer);
     let reader = add("matrix-reader", Role::Reader);
     let limited = add("matrix-limited", Role::Limited);
-    let grant = |name: &str, twin, lifetime| {
+    let grant = |name: &str, twin: Option<&str>, lifetime| {
         let role = if twin.is_none() {
             Role::Admin
         } else {
