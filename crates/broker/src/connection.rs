@@ -17,7 +17,7 @@ use crate::{
     record::{Change, Testament},
     session::{
         Claim, Session,
-        inbound::{Gate, Inbound},
+        inbound::{Gate, Inbound, Reached},
         outbound::OUTPUT_BYTES,
     },
     shared::Shared,
@@ -114,10 +114,20 @@ fn refused<H: Host>(shared: &Shared<H>, origin: &str, malformed: &Malformed, byt
 impl<H: Host> Connection<H> {
     async fn serve(&mut self, stop: &mut watch::Receiver<bool>) -> End {
         let mut released = self.shared.host.released();
+        let relaxed = self.inbound.settings().relaxed;
+        let mut judged = relaxed.then(|| self.shared.host.judged());
         let mut admitting: Option<Admitting> = None;
         let mut scanning: Option<Scanning> = None;
         loop {
-            match self.turn(*released.borrow_and_update(), &mut admitting, &mut scanning) {
+            // Judged first: what is said of a message was said before.
+            let early = judged
+                .as_mut()
+                .map_or(0, |judged| *judged.borrow_and_update());
+            let reached = Reached {
+                judged: early,
+                durable: *released.borrow_and_update(),
+            };
+            match self.turn(reached, &mut admitting, &mut scanning) {
                 Ok(()) => {}
                 Err(end) => return end,
             }
@@ -140,7 +150,7 @@ impl<H: Host> Connection<H> {
                     number = under_way(&mut admitting) => Roused::Admitted(number),
                     found = under_way(&mut scanning) => Roused::Scanned(found),
                     moved = std::future::poll_fn(|cx| io.poll_exchange(cx, input, output, read)) => Roused::Io(moved),
-                    changed = released.changed(), if inbound.waits() => match changed {
+                    changed = progress(&mut released, &mut judged), if inbound.waits() => match changed {
                         Ok(()) => Roused::Released,
                         Err(_) => Roused::Stopping,
                     },
@@ -191,7 +201,7 @@ impl<H: Host> Connection<H> {
     /// Everything that can be done without waiting.
     fn turn(
         &mut self,
-        released: u64,
+        reached: Reached,
         admitting: &mut Option<Admitting>,
         scanning: &mut Option<Scanning>,
     ) -> Result<(), End> {
@@ -210,7 +220,7 @@ impl<H: Host> Connection<H> {
             self.digest(&session, now_ms)?;
         }
         self.inbound
-            .released(released, &self.codec, now_ms, &session, &mut self.output);
+            .released(reached, &self.codec, now_ms, &session, &mut self.output);
         self.push_retained(&session);
         if self.output.len() < OUTPUT_BYTES {
             let mut changes = Vec::new();
@@ -237,7 +247,7 @@ impl<H: Host> Connection<H> {
                 *admitting = Some(Box::pin(async move { host.admit(items).await }));
             }
             self.inbound
-                .released(released, &self.codec, now_ms, &session, &mut self.output);
+                .released(reached, &self.codec, now_ms, &session, &mut self.output);
         }
         self.count();
         Ok(())
@@ -415,6 +425,24 @@ impl<H: Host> Connection<H> {
             will: disconnect.reason == Reason::DISCONNECT_WITH_WILL,
         }
     }
+}
+
+/// Waits until more is released, or, on a relaxed connection, judged.
+async fn progress(
+    released: &mut watch::Receiver<u64>,
+    judged: &mut Option<watch::Receiver<u64>>,
+) -> Result<(), watch::error::RecvError> {
+    let Some(judged) = judged else {
+        return released.changed().await;
+    };
+    // Boxed: most connections are not relaxed, and their future stays small.
+    Box::pin(async move {
+        tokio::select! {
+            changed = released.changed() => changed,
+            changed = judged.changed() => changed,
+        }
+    })
+    .await
 }
 
 /// Waits for what is under way; if nothing is, for ever.

@@ -31,6 +31,13 @@ pub trait Host: Send + Sync + 'static {
     /// `Broker::deliver` have returned for that frame.
     fn released(&self) -> watch::Receiver<u64>;
 
+    /// The highest admission number that is judged, and whose messages a relaxed connection may acknowledge though
+    /// they are not durable: what is refused was refused before it rises. It need not reach what
+    /// [`Host::released`] reaches; a host that has no such number acknowledges everything when it is durable.
+    fn judged(&self) -> watch::Receiver<u64> {
+        self.released()
+    }
+
     /// Messages on wanted topics, from a place in the log on, at most about `limit` of them and nothing that is
     /// not released. For durable sessions that were away or lag.
     fn scan(
@@ -150,7 +157,7 @@ pub struct Reply {
 
 impl Reply {
     /// Refuses the message: MQTT 5 clients get this reason code and text in the acknowledgement.
-    /// Must come before the message's admission number is released.
+    /// Must come before the message's admission number is judged or released.
     pub fn refuse(&self, reason: Reason, text: impl Into<Arc<str>>) {
         self.verdicts.say(
             self.ticket,

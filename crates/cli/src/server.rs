@@ -40,6 +40,7 @@ impl Plan {
         let mut node = Options::new(data);
         node.durability = durability(settings)?;
         node.limits.memory_bytes = bytes(settings, "memory")?;
+        node.limits.relaxed_ms = milliseconds(settings, "relaxed-ms")?;
         let mut moved = Vec::new();
         let mut keys = Keys::of(data, issuers(settings)?)?;
         node.auth.clone_from(&keys.auth);
@@ -382,6 +383,15 @@ fn durability(settings: &Settings) -> Result<Durability, Failure> {
             ))
         }
     }
+}
+
+fn milliseconds(settings: &Settings, key: &str) -> Result<u64, Failure> {
+    let text = settings.text(key);
+    text.parse().map_err(|_| {
+        let remedy = format!("write a number, for example 100 ({})", settings.origin(key));
+        let what = format!("`{text}` is no number of milliseconds");
+        Failure::usage("bad-options", what, remedy)
+    })
 }
 
 /// A size such as 512MiB.

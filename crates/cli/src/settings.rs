@@ -71,6 +71,11 @@ pub const KEYS: &[Key] = &[
         "table",
         "how objects are printed: table, wide, json, yaml or name",
     ),
+    key(
+        "relaxed-ms",
+        "100",
+        "milliseconds of input that a crash may take from MQTT clients that ask for `gemelli-durability: relaxed`",
+    ),
     key("server", "", "address of the server that commands speak to"),
     key("token-file", "", "file that holds the bearer token"),
 ];

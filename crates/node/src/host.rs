@@ -71,6 +71,10 @@ impl Host for Core {
         self.released.subscribe()
     }
 
+    fn judged(&self) -> watch::Receiver<u64> {
+        self.judged.subscribe()
+    }
+
     async fn scan(&self, from: Seq, limit: usize, wanted: Wanted<'_>) -> Scanned {
         self.scan_topics(from, limit, Wish::Matching(wanted)).await
     }

@@ -47,7 +47,7 @@ impl fmt::Debug for MqttListener {
     }
 }
 
-/// When an answer may leave.
+/// When an answer may leave, unless its connection asks to be relaxed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// After the frame that holds the input is on disk: survives `kill -9` and power loss.
@@ -74,6 +74,9 @@ pub struct Limits {
     pub dead_letters: usize,
     /// Dead letters written per second, code and family of origins; the rest is counted.
     pub dead_letters_per_second: u32,
+    /// What a crash may take from relaxed connections was accepted within so many milliseconds: while the log
+    /// is further behind, they wait for it as all others do.
+    pub relaxed_ms: u64,
     /// Frames that a live stream may lag behind before it reads the log instead.
     pub stream_frames: usize,
     /// Folds of the engine.
@@ -90,6 +93,7 @@ impl Default for Limits {
             waves: 16,
             dead_letters: 10_000,
             dead_letters_per_second: 100,
+            relaxed_ms: 100,
             stream_frames: 64,
             engine: gemelli_engine::Limits::default(),
         }

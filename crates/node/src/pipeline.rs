@@ -11,7 +11,7 @@
 use crate::{
     admission::Taken,
     answer::Answer,
-    driver::{Batch, Driver, ENGINE_VERSION, Frame, UNFINISHED},
+    driver::{Batch, Driver, ENGINE_VERSION, Frame, Settled, UNFINISHED},
     letters::Letter,
     metrics::{Stage, Tally},
     options::Durability,
@@ -23,6 +23,7 @@ use gemelli_engine::Verdict;
 use gemelli_event::{Body, Category, Record, Seq, codec::TooDeep, record::Message};
 use gemelli_store::{EncodedFrame, FrameBuilder, FrameStart, LogWriter};
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::Ordering,
@@ -135,6 +136,7 @@ fn drive(
     let limits = &core.options.limits;
     let mut inputs = Vec::new();
     let mut builder = Some(FrameBuilder::new());
+    let mut early = Early::new(Duration::from_millis(limits.relaxed_ms));
     // The log may end with something left to be emitted.
     let mut more = true;
     loop {
@@ -179,6 +181,8 @@ fn drive(
                 return;
             }
         };
+        refuse(&batch.answers);
+        early.tell(core, batch.upto);
         if let Some(encoded) = &encoded {
             core.metrics.stage(Stage::Step, started.elapsed());
             snapshots.logged(encoded.bytes() as u64, now_ms);
@@ -199,6 +203,49 @@ fn drive(
         }
         if ended {
             return;
+        }
+    }
+}
+
+/// Tells connections what was refused: they pass it on once the message's number is judged or released.
+fn refuse(answers: &[Settled]) {
+    for settled in answers {
+        if let (Answer::Connection(reply), Verdict::Rejected(why)) =
+            (&settled.answer, &settled.outcome.verdict)
+        {
+            reply.refuse(reason(why.code), why.to_string());
+        }
+    }
+}
+
+/// What relaxed connections may acknowledge before it is durable: batches, as long as the oldest one that is not
+/// durable is younger than the bound. So what a crash takes was accepted within the bound.
+struct Early {
+    bound: Duration,
+    waiting: VecDeque<(u64, Instant)>,
+}
+
+impl Early {
+    fn new(bound: Duration) -> Self {
+        Self {
+            bound,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// A batch with inputs up to this number was judged.
+    fn tell(&mut self, core: &Core, upto: u64) {
+        if upto == 0 {
+            return;
+        }
+        let released = *core.released.borrow();
+        while self.waiting.front().is_some_and(|(n, _)| *n <= released) {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back((upto, Instant::now()));
+        let oldest = self.waiting.front();
+        if oldest.is_some_and(|(_, since)| since.elapsed() < self.bound) {
+            core.judged.send_replace(upto);
         }
     }
 }
@@ -328,7 +375,7 @@ impl Release {
         self.snapshots.finish();
     }
 
-    /// In this order: the view, refusals, sessions, deliveries, acknowledgements, streams, answers.
+    /// In this order: the view, sessions, deliveries, acknowledgements, streams, answers.
     fn release(&mut self, batch: Batch, bytes: usize) {
         let Batch {
             frame,
@@ -346,14 +393,8 @@ impl Release {
         });
         let mut callers = Vec::new();
         for settled in answers {
-            match settled.answer {
-                Answer::Connection(reply) => {
-                    if let Verdict::Rejected(why) = &settled.outcome.verdict {
-                        reply.refuse(reason(why.code), why.to_string());
-                    }
-                }
-                Answer::Caller(caller) => callers.push((caller, settled.outcome)),
-                Answer::None => {}
+            if let Answer::Caller(caller) = settled.answer {
+                callers.push((caller, settled.outcome));
             }
         }
         self.route(&frame);

@@ -68,6 +68,8 @@ pub struct Core {
     pub(crate) store: Store,
     pub(crate) access: crate::access::Access,
     pub(crate) released: watch::Sender<u64>,
+    /// The highest admission number that relaxed connections may acknowledge.
+    pub(crate) judged: watch::Sender<u64>,
     pub(crate) stream: broadcast::Sender<Live>,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) failed: watch::Sender<bool>,
@@ -114,6 +116,7 @@ impl Core {
             scans: Scans::default(),
             rate: Rate::default(),
             released: watch::Sender::new(0),
+            judged: watch::Sender::new(0),
             stream: broadcast::Sender::new(limits.stream_frames.max(1)),
             stopping: watch::Sender::new(false),
             failed: watch::Sender::new(false),

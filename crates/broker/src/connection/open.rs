@@ -30,6 +30,13 @@ use tokio::time::{Instant, timeout};
 /// Longest client id, bytes.
 pub const MAX_CLIENT_ID_BYTES: usize = 1_024;
 
+/// The user property of CONNECT by which an MQTT 5 client says when its messages are acknowledged.
+const DURABILITY: &str = "gemelli-durability";
+/// When they are durable: the default.
+const SYNCED: &str = "synced";
+/// Before they are durable. A crash may take what was accepted within the host's bound.
+const RELAXED: &str = "relaxed";
+
 /// A connection that has just come, its handshakes below MQTT done.
 pub struct Arrival {
     /// Its bytes.
@@ -228,6 +235,8 @@ async fn accept<H: Host>(
         }
     }
 
+    let relaxed = asks_relaxed(&connect)?;
+
     let asked = match connect.version {
         Version::V5 => connect.session_expiry_s.unwrap_or(0),
         _ if connect.clean_start => 0,
@@ -284,8 +293,12 @@ async fn accept<H: Host>(
         (None, false) => {}
     }
 
+    if relaxed {
+        ack.user.push((DURABILITY.into(), RELAXED.into()));
+    }
     let link = Link {
         version: connect.version,
+        topic_aliases: connect.topic_aliases.min(options.topic_aliases),
         window: connect.receive_maximum.min(options.in_flight).max(1),
         max_packet_bytes: connect.max_packet_bytes.map_or(usize::MAX, |n| n as usize),
         durable,
@@ -300,6 +313,7 @@ async fn accept<H: Host>(
         topic_aliases: options.topic_aliases,
         durable,
         reason_strings: connect.version == Version::V5 && connect.problem_information,
+        relaxed,
     };
     let mut inbound = Inbound::new(settings, session.last_number.load(Ordering::Acquire));
     inbound.add(items);
@@ -356,6 +370,19 @@ async fn take_session<H: Host>(
             client: client.clone(),
         }]));
         shared.remove(&session);
+    }
+}
+
+/// Whether the client asks for acknowledgements before its messages are durable.
+fn asks_relaxed(connect: &Connect) -> Result<bool, No> {
+    let asked = connect.user.iter().find(|(name, _)| *name == DURABILITY);
+    match asked.map(|(_, value)| &**value) {
+        None | Some(SYNCED) => Ok(false),
+        Some(RELAXED) => Ok(true),
+        Some(other) => Err(no(
+            Reason::IMPLEMENTATION_SPECIFIC,
+            format!("there is no durability `{other}`: {DURABILITY} is {SYNCED} or {RELAXED}"),
+        )),
     }
 }
 

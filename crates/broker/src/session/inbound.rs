@@ -31,6 +31,25 @@ pub trait Gate {
     fn names_senders(&self) -> bool;
 }
 
+/// How far the log is.
+#[derive(Clone, Copy, Debug)]
+pub struct Reached {
+    /// Everything up to this admission number is durable and released.
+    pub durable: u64,
+    /// Everything up to this one is judged: on a relaxed connection that is enough for an acknowledgement.
+    pub judged: u64,
+}
+
+impl From<u64> for Reached {
+    /// On a connection that is not relaxed.
+    fn from(durable: u64) -> Self {
+        Self {
+            durable,
+            judged: durable,
+        }
+    }
+}
+
 /// What is fixed for a connection.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -46,6 +65,8 @@ pub struct Settings {
     pub durable: bool,
     /// It wants reason strings.
     pub reason_strings: bool,
+    /// Messages are acknowledged once they are judged, before they are durable.
+    pub relaxed: bool,
 }
 
 #[derive(Debug)]
@@ -71,6 +92,19 @@ enum Pending {
     Recorded {
         packet_id: u16,
     },
+}
+
+impl Pending {
+    /// Whether a relaxed connection answers it before it is durable: what the session itself stands on is not.
+    fn may_be_early(&self) -> bool {
+        match self {
+            Self::PubAck { .. }
+            | Self::PubRec { .. }
+            | Self::PubRecAgain { .. }
+            | Self::PubComp { .. } => true,
+            Self::SubAck(_) | Self::UnsubAck(_) | Self::Recorded { .. } => false,
+        }
+    }
 }
 
 /// The inbound half of a session, for one connection.
@@ -493,10 +527,10 @@ impl Inbound {
         }
     }
 
-    /// Everything up to this number is durable: writes what it covers.
+    /// Writes what is covered now.
     pub fn released(
         &mut self,
-        number: u64,
+        reached: Reached,
         codec: &Codec,
         now_ms: i64,
         session: &Session,
@@ -508,16 +542,23 @@ impl Inbound {
             self.negatives.extend(taken);
         }
         while let Some(&(count, needed)) = self.batches.front() {
-            if needed > number {
+            let durable = needed <= reached.durable;
+            if !durable && needed > reached.judged {
                 return;
             }
-            self.batches.pop_front();
-            for _ in 0..count {
+            for left in (1..=count).rev() {
+                if !durable && !self.pending.front().is_some_and(Pending::may_be_early) {
+                    if let Some(batch) = self.batches.front_mut() {
+                        batch.0 = left;
+                    }
+                    return;
+                }
                 let Some(pending) = self.pending.pop_front() else {
                     break;
                 };
                 self.answer(pending, codec, now_ms, session, out);
             }
+            self.batches.pop_front();
         }
         if self.pending.is_empty() {
             self.negatives.clear();

@@ -3,6 +3,7 @@
 //! A durable session that cannot keep up, or is away, falls [`Flow::Behind`] and reads the log from there;
 //! every other session has just its queue. Both are bounded in bytes.
 
+mod alias;
 mod message;
 
 use crate::{
@@ -24,6 +25,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use alias::Aliases;
 use message::{Flying, Queued, State};
 pub use message::{Ids, Message, OVERHEAD_BYTES, Wanted};
 
@@ -78,6 +80,8 @@ pub struct Link {
     pub window: u16,
     /// Largest packet that the client takes, bytes.
     pub max_packet_bytes: usize,
+    /// Most topic aliases that the server may use.
+    pub topic_aliases: u16,
     /// The session outlives the connection.
     pub durable: bool,
 }
@@ -96,6 +100,7 @@ pub struct Outbound {
     held_bytes: usize,
     /// What the message that found no room in the log's place needs, bytes.
     needed_bytes: usize,
+    aliases: Aliases,
     flow: Flow,
     reached: Option<Seq>,
     /// Acknowledged messages since the cursor was last taken.
@@ -114,6 +119,7 @@ impl Outbound {
                 version: Version::V311,
                 window: 1,
                 max_packet_bytes: usize::MAX,
+                topic_aliases: 0,
                 durable: false,
             },
             connected: false,
@@ -124,6 +130,7 @@ impl Outbound {
             flying: VecDeque::new(),
             held_bytes: 0,
             needed_bytes: 0,
+            aliases: Aliases::default(),
             flow: Flow::Live { from: 0 },
             reached: None,
             acknowledged: 0,
@@ -213,6 +220,7 @@ impl Outbound {
         changes: &mut Vec<(u16, Change)>,
     ) {
         self.link = link;
+        self.aliases = Aliases::of(link.topic_aliases);
         self.connected = true;
         self.roused = false;
         for f in &self.flying {
@@ -250,6 +258,7 @@ impl Outbound {
                 from: first.unwrap_or(self.base(delivered)),
             };
         }
+        self.aliases = Aliases::default();
         let waited = self.queue.iter().map(|q| q.message.cost()).sum();
         self.let_go(waited, counters);
         self.queue = VecDeque::new();
@@ -405,11 +414,9 @@ impl Outbound {
                 self.let_go(cost, counters);
                 continue;
             }
-            if queued
-                .outgoing(0, false, now_ms)
-                .encoded_len(self.link.version)
-                > self.link.max_packet_bytes
-            {
+            let alias = self.aliases.find(&queued.message.topic);
+            let packet = alias.on(queued.outgoing(0, false, now_ms));
+            if packet.encoded_len(self.link.version) > self.link.max_packet_bytes {
                 large += 1;
                 queued.done();
                 self.let_go(cost, counters);
@@ -417,9 +424,8 @@ impl Outbound {
             }
             (sent, bytes) = (sent + 1, bytes + queued.message.payload.len() as u64);
             if queued.wanted.qos == Qos::AtMostOnce {
-                queued
-                    .outgoing(0, false, now_ms)
-                    .encode(self.link.version, out);
+                packet.encode(self.link.version, out);
+                self.aliases.sent(alias, &queued.message.topic);
                 queued.done();
                 self.let_go(cost, counters);
                 continue;
@@ -437,7 +443,9 @@ impl Outbound {
                 }
                 changes.push((packet_id, flying.recording(client)));
             } else {
-                flying.send(false, self.link.version, now_ms, out);
+                let packet = flying.queued.outgoing(packet_id, false, now_ms);
+                alias.on(packet).encode(self.link.version, out);
+                self.aliases.sent(alias, &flying.queued.message.topic);
                 if flying.queued.wanted.qos == Qos::ExactlyOnce {
                     flying.queued.done();
                 }

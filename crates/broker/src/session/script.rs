@@ -46,11 +46,13 @@ fn play(version: Version, durable: bool, script: &str) -> String {
         topic_aliases: 0,
         durable,
         reason_strings: false,
+        relaxed: false,
     };
     let link = Link {
         version,
         window: 2,
         max_packet_bytes: 1_000,
+        topic_aliases: 0,
         durable,
     };
     let (codec, counters) = (Codec::client(version, 1_000), Counters::default());
@@ -141,7 +143,7 @@ fn play(version: Version, durable: bool, script: &str) -> String {
                     writeln!(text, "closed: {}", d.reason).unwrap();
                 }
             }
-            "released" => inbound.released(number(), &codec, 0, &session, &mut out),
+            "released" => inbound.released(number().into(), &codec, 0, &session, &mut out),
             "deliver" => {
                 let message = Message {
                     seq,

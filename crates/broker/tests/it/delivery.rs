@@ -3,7 +3,7 @@
 use crate::node::{Node, Peer, durable};
 use gemelli_broker::{Options, Reason};
 use gemelli_mqtt::{
-    Outgoing, Qos, Version,
+    Outgoing, Packet, Qos, Version,
     packet::{Connect, RetainHandling, SubscribeOptions},
     properties,
 };
@@ -212,6 +212,66 @@ fn overlapping_subscriptions_bring_one_message_with_all_identifiers() {
             (Qos::ExactlyOnce, BTreeSet::from([1, 2, 3]))
         );
         to.quiet().await;
+    });
+}
+
+#[test]
+fn topics_get_aliases_where_the_client_takes_them() {
+    let node = Node::start(Options::default());
+    node.run(async {
+        let connect = Connect {
+            topic_aliases: 2,
+            ..durable("s")
+        };
+        let (mut to, _) = Peer::open(node.address, connect.clone()).await;
+        to.subscribe("topic/+", Qos::AtLeastOnce).await;
+        let mut from = Peer::new(&node, "p").await;
+        let sent = [
+            ("topic/1", 0),
+            ("topic/1", 1),
+            ("topic/2", 1),
+            ("topic/3", 0),
+        ];
+        for (topic, qos) in sent.iter().chain(&sent) {
+            from.put(topic, topic, QOS[*qos]).await;
+        }
+        let heads = |packets: &[Packet]| -> Vec<_> {
+            let head = |packet: &Packet| match packet {
+                Packet::Publish(p) => (p.topic.to_string(), p.topic_alias, p.dup),
+                other => panic!("{other:?}"),
+            };
+            packets.iter().map(head).collect()
+        };
+        let full = |topic: &str, alias| (topic.to_owned(), alias, false);
+        assert_eq!(
+            heads(&to.mute().await),
+            [
+                full("topic/1", Some(1)),
+                full("", Some(1)),
+                full("topic/2", Some(2)),
+                full("topic/3", None),
+                full("", Some(1)),
+                full("", Some(1)),
+                full("", Some(2)),
+                full("topic/3", None),
+            ]
+        );
+        // A new connection knows none of them, and what is repeated names its topic.
+        drop(to);
+        let mut to = Peer::dial(node.address, connect).await;
+        to.client.connect(&mut to.output);
+        to.flush().await;
+        let packets = to.mute().await;
+        let again = |topic: &str| (topic.to_owned(), None, true);
+        assert_eq!(
+            heads(&packets[1..]),
+            [
+                again("topic/1"),
+                again("topic/2"),
+                again("topic/1"),
+                again("topic/2")
+            ]
+        );
     });
 }
 

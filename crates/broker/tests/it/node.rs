@@ -61,6 +61,7 @@ pub struct Memory {
     disk: Arc<Disk>,
     waiting: Mutex<(u64, VecDeque<Item>)>,
     released: watch::Sender<u64>,
+    judged: watch::Sender<u64>,
     released_seq: Mutex<Seq>,
 }
 
@@ -83,6 +84,10 @@ impl Host for Memory {
 
     fn released(&self) -> watch::Receiver<u64> {
         self.released.subscribe()
+    }
+
+    fn judged(&self) -> watch::Receiver<u64> {
+        self.judged.subscribe()
     }
 
     async fn scan(&self, from: Seq, limit: usize, wanted: Wanted<'_>) -> Scanned {
@@ -197,6 +202,7 @@ impl Node {
             disk: disk.clone(),
             waiting: Mutex::default(),
             released,
+            judged: watch::Sender::new(0),
             released_seq: Mutex::new(next),
         };
         let host = Arc::new(memory);
@@ -307,6 +313,7 @@ impl Drop for Node {
 }
 
 fn commit(host: &Memory, broker: &Broker<Memory>) {
+    host.judged.send_replace(host.waiting.lock().0);
     if host.disk.stuck.load(Ordering::SeqCst) {
         return;
     }

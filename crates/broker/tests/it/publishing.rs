@@ -7,7 +7,7 @@ use gemelli_mqtt::{
     Outgoing, Packet, Qos, Version,
     client::Event,
     codec::Codec,
-    packet::{Ack, Connect},
+    packet::{Ack, Connect, SubscribeOptions},
     properties,
 };
 use std::sync::atomic::Ordering;
@@ -386,4 +386,55 @@ fn the_node_learns_when_a_client_that_publishes_comes_and_goes() {
     let seen = node.disk.presences.lock().clone();
     let p = |connected| ("p".to_owned(), connected);
     assert_eq!(seen, [p(true), p(false), p(true), p(false)]);
+}
+
+#[test]
+fn a_relaxed_connection_is_acknowledged_before_the_log_is_written() {
+    let node = Node::start(Options::default());
+    node.run(async {
+        let asking = |name: &str, durability: &str| Connect {
+            user: vec![("gemelli-durability".into(), durability.to_owned().into())],
+            ..durable(name)
+        };
+        let (mut relaxed, ack) = Peer::open(node.address, asking("r", "relaxed")).await;
+        assert_eq!(ack.user, [("gemelli-durability".into(), "relaxed".into())]);
+        let (mut synced, ack) = Peer::open(node.address, asking("s", "synced")).await;
+        assert!(ack.user.is_empty());
+        node.disk.stuck.store(true, Ordering::SeqCst);
+        for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+            assert_eq!(relaxed.put("a", "x", qos).await, Reason::SUCCESS);
+        }
+        synced.send("a", b"x", Qos::AtLeastOnce).await;
+        synced.quiet().await;
+        // What the session stands on is durable all the same, and order is kept behind it.
+        let options = SubscribeOptions::default();
+        relaxed
+            .client
+            .subscribe(&[("b", options)], None, &mut relaxed.output);
+        relaxed.send("a", b"x", Qos::AtLeastOnce).await;
+        relaxed.quiet().await;
+        assert_eq!(node.logged("a"), 0);
+        node.disk.stuck.store(false, Ordering::SeqCst);
+        assert!(matches!(relaxed.event().await, Event::Subscribed(_)));
+        assert!(matches!(relaxed.event().await, Event::Published { .. }));
+        assert!(matches!(synced.event().await, Event::Published { .. }));
+        let mut lost = Peer::dial(node.address, asking("t", "careless")).await;
+        let refused = lost.greet().await;
+        assert_eq!(refused.reason, Reason::IMPLEMENTATION_SPECIFIC);
+        assert!(refused.reason_string.unwrap().contains("careless"));
+    });
+    assert_eq!(node.logged("a"), 4);
+}
+
+#[test]
+fn enhanced_authentication_is_refused_with_its_own_reason() {
+    let node = Node::start(Options::default());
+    node.run(async {
+        let connect = Connect {
+            auth_method: Some("SCRAM-SHA-1".into()),
+            ..Connect::new(Version::V5, "c")
+        };
+        let ack = Peer::dial(node.address, connect).await.greet().await;
+        assert_eq!(ack.reason, Reason::BAD_AUTHENTICATION_METHOD);
+    });
 }

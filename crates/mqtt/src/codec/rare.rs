@@ -469,14 +469,7 @@ fn to_v5(packet: &Packet) -> Option<v5::Packet> {
             packet_id: NonZeroU16::new(a.packet_id)?,
             properties: Vec::new(),
             reason_string: short(&a.reason_string),
-            status: a
-                .reasons
-                .iter()
-                .map(|r| {
-                    v5::SubscribeAckReason::try_from(r.0)
-                        .unwrap_or(v5::SubscribeAckReason::UnspecifiedError)
-                })
-                .collect(),
+            status: codes(&a.reasons, v5::SubscribeAckReason::UnspecifiedError),
         }),
         Packet::Unsubscribe(u) => v5::Packet::Unsubscribe(v5::Unsubscribe {
             packet_id: NonZeroU16::new(u.packet_id)?,
@@ -487,14 +480,7 @@ fn to_v5(packet: &Packet) -> Option<v5::Packet> {
             packet_id: NonZeroU16::new(a.packet_id)?,
             properties: Vec::new(),
             reason_string: short(&a.reason_string),
-            status: a
-                .reasons
-                .iter()
-                .map(|r| {
-                    v5::UnsubscribeAckReason::try_from(r.0)
-                        .unwrap_or(v5::UnsubscribeAckReason::UnspecifiedError)
-                })
-                .collect(),
+            status: codes(&a.reasons, v5::UnsubscribeAckReason::UnspecifiedError),
         }),
         Packet::Disconnect(d) => v5::Packet::Disconnect(v5::Disconnect {
             reason_code: v5::DisconnectReasonCode::try_from(d.reason.0)
@@ -513,6 +499,12 @@ fn to_v5(packet: &Packet) -> Option<v5::Packet> {
         }),
         _ => return None,
     })
+}
+
+/// Reasons as the crate's own; those that it does not know become `other`.
+fn codes<T: TryFrom<u8> + Clone>(reasons: &[Reason], other: T) -> Vec<T> {
+    let code = |r: &Reason| T::try_from(r.0).unwrap_or_else(|_| other.clone());
+    reasons.iter().map(code).collect()
 }
 
 fn their_options(o: SubscribeOptions) -> v5::SubscriptionOptions {

@@ -5,5 +5,6 @@ mod driver;
 mod faults;
 mod life;
 mod mqtt;
+mod relaxed;
 mod rig;
 mod stops;

@@ -138,10 +138,10 @@ pub async fn until(what: &str, so: impl Fn() -> bool) {
 
 /// An MQTT client on a real socket.
 pub struct Mqtt {
-    socket: TcpStream,
-    client: Client,
-    input: BytesMut,
-    output: BytesMut,
+    pub socket: TcpStream,
+    pub client: Client,
+    pub input: BytesMut,
+    pub output: BytesMut,
     /// Messages that came while something else was waited for.
     pub messages: Vec<Publish>,
 }
