@@ -3,19 +3,25 @@
 //! The fold is the same on replay and, live, on release; so a snapshot never holds what a crash can undo.
 //! Connected sessions have their own, newer state beside it ([`crate::session`]). No IO, no clock.
 
+mod group;
+mod session;
+
 use crate::{
     Damaged, Entry,
-    record::{self, Change, Kept, Testament},
+    record::{self, Change, Kept},
     session::NOT_LOGGED,
 };
 use bytes::Bytes;
 use gemelli_event::Seq;
-use gemelli_mqtt::{packet::SubscribeOptions, topic};
+use gemelli_mqtt::topic;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::Bound,
     sync::Arc,
 };
+
+pub use group::Group;
+pub use session::Session;
 
 /// The durable state.
 #[derive(Debug, Default)]
@@ -27,67 +33,6 @@ pub struct Image {
     dirty_sessions: HashSet<Arc<str>>,
     dirty_topics: HashSet<Arc<str>>,
     dirty_groups: HashSet<Arc<str>>,
-}
-
-/// A shared subscription, as long as a durable session has it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Group {
-    /// Everything before this place is done, but what is `open`; none: the log does not say.
-    pub reached: Option<Seq>,
-    /// Places that are not done.
-    pub open: BTreeSet<Seq>,
-    /// Places that are done, also where a later record, made before, says otherwise.
-    pub given: BTreeSet<Seq>,
-    /// Durable sessions that have the subscription.
-    pub members: usize,
-}
-
-impl Group {
-    fn stand(&mut self, reached: Seq, open: Vec<Seq>, given: Vec<Seq>) {
-        self.given.extend(given);
-        let open: BTreeSet<Seq> = open.into_iter().collect();
-        self.given
-            .retain(|seq| *seq >= reached || open.contains(seq));
-        self.open = open.difference(&self.given).copied().collect();
-        self.reached = Some(reached);
-    }
-
-    fn give(&mut self, seq: Seq) {
-        self.open.remove(&seq);
-        self.given.insert(seq);
-    }
-}
-
-/// One session, or just the will of one that is not durable.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Session {
-    /// It is durable: lives this many seconds without a connection.
-    pub expiry_s: Option<u32>,
-    /// Since when it has none, milliseconds since 1970.
-    pub closed_ms: Option<i64>,
-    /// Everything before was acknowledged.
-    pub cursor: Seq,
-    /// Its subscriptions.
-    pub filters: BTreeMap<Arc<str>, Filter>,
-    /// Packet ids of QoS 2 messages that came and were not released.
-    pub received: BTreeSet<u16>,
-    /// QoS 2 messages under way to the client; true: it has them, only PUBREL is repeated.
-    pub sending: BTreeMap<u16, (Kept, bool)>,
-    /// QoS 2 messages up to this place were given a packet id.
-    pub reached: Option<Seq>,
-    /// Its will.
-    pub will: Option<Box<Testament>>,
-}
-
-/// A subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Filter {
-    /// How messages are wanted.
-    pub options: SubscribeOptions,
-    /// Its identifier.
-    pub id: Option<u32>,
-    /// Messages from here on are its own.
-    pub since: Seq,
 }
 
 /// Bytes that a retained message counts for.
@@ -117,7 +62,7 @@ impl Image {
             let state = self
                 .sessions
                 .get(&client)
-                .map(|s| record::encode(&changes(&client, s)));
+                .map(|s| record::encode(&session::changes(&client, s)));
             out.push(Entry {
                 key: key(b's', &client),
                 state,
@@ -301,188 +246,16 @@ impl Image {
     }
 }
 
-impl Image {
-    /// A shared subscription lasts from its first durable member to its last.
-    fn count_members(&mut self, client: &Arc<str>, change: &Change, loading: bool) {
-        let filters = self.sessions.get(client).map(|s| &s.filters);
-        let has = |filter: &Arc<str>| filters.is_some_and(|f| f.contains_key(filter));
-        match change {
-            Change::Subscribed { filter, .. } if is_shared(filter) && !has(filter) => {
-                let group = self.groups.entry(filter.clone()).or_default();
-                if group.members == 0 && !loading {
-                    *group = Group::default();
-                }
-                group.members += 1;
-            }
-            Change::Unsubscribed { filter, .. } if is_shared(filter) && has(filter) => {
-                self.leave(&filter.clone());
-            }
-            Change::Ended { .. } => {
-                let left: Vec<_> = filters
-                    .into_iter()
-                    .flat_map(|filters| filters.keys())
-                    .filter(|filter| is_shared(filter))
-                    .cloned()
-                    .collect();
-                left.iter().for_each(|filter| self.leave(filter));
-            }
-            _ => {}
-        }
-    }
-
-    fn leave(&mut self, filter: &Arc<str>) {
-        if let Some(group) = self.groups.get_mut(filter) {
-            group.members = group.members.saturating_sub(1);
-            if group.members == 0 {
-                self.groups.remove(filter);
-            }
-            self.dirty_groups.insert(filter.clone());
-        }
-    }
-}
-
-fn is_shared(filter: &str) -> bool {
-    filter.starts_with("$share/")
-}
-
-impl Session {
-    fn apply(&mut self, change: Change) {
-        match change {
-            Change::Opened { expiry_s, .. } => {
-                self.expiry_s = Some(expiry_s);
-                self.closed_ms = None;
-            }
-            Change::Closed {
-                at_ms,
-                expiry_s,
-                cursor,
-                ..
-            } => {
-                self.expiry_s = Some(expiry_s);
-                self.closed_ms = Some(at_ms);
-                self.cursor = cursor;
-            }
-            Change::Ended { .. } => {
-                *self = Self {
-                    will: self.will.take(),
-                    ..Self::default()
-                }
-            }
-            Change::Subscribed {
-                filter,
-                options,
-                id,
-                since,
-                ..
-            } => {
-                self.filters.insert(filter, Filter { options, id, since });
-            }
-            Change::Unsubscribed { filter, .. } => {
-                self.filters.remove(&filter);
-            }
-            Change::Cursor { seq, .. } => self.cursor = seq,
-            Change::Received { packet_id, .. } => {
-                self.received.insert(packet_id);
-            }
-            Change::Released { packet_id, .. } => {
-                self.received.remove(&packet_id);
-            }
-            Change::Sending {
-                packet_id, message, ..
-            } => {
-                if message.seq != NOT_LOGGED {
-                    self.reached = self.reached.max(Some(message.seq));
-                }
-                self.sending.insert(packet_id, (message, false));
-            }
-            Change::Sent { packet_id, .. } => {
-                if let Some((message, sent)) = self.sending.get_mut(&packet_id) {
-                    *sent = true;
-                    message.payload = Bytes::new();
-                }
-            }
-            Change::Done { packet_id, .. } => {
-                self.sending.remove(&packet_id);
-            }
-            Change::Willed { will, .. } => self.will = Some(Box::new(will)),
-            Change::Unwilled { .. } => self.will = None,
-            Change::Reached { seq, .. } => self.reached = self.reached.max(Some(seq)),
-            Change::Retained { .. } | Change::Group { .. } => {}
-        }
-    }
-}
-
 fn key(kind: u8, name: &str) -> Bytes {
     [&[kind], name.as_bytes()].concat().into()
-}
-
-/// The changes that make a session what it is.
-fn changes(client: &Arc<str>, session: &Session) -> Vec<Change> {
-    let c = || client.clone();
-    let mut out = Vec::new();
-    if let Some(expiry_s) = session.expiry_s {
-        out.push(Change::Opened {
-            client: c(),
-            expiry_s,
-        });
-        if let Some(at_ms) = session.closed_ms {
-            out.push(Change::Closed {
-                client: c(),
-                at_ms,
-                expiry_s,
-                cursor: session.cursor,
-            });
-        } else {
-            out.push(Change::Cursor {
-                client: c(),
-                seq: session.cursor,
-            });
-        }
-    }
-    for (filter, Filter { options, id, since }) in &session.filters {
-        out.push(Change::Subscribed {
-            client: c(),
-            filter: filter.clone(),
-            options: *options,
-            id: *id,
-            since: *since,
-        });
-    }
-    out.extend(session.received.iter().map(|id| Change::Received {
-        client: c(),
-        packet_id: *id,
-    }));
-    for (packet_id, (message, sent)) in &session.sending {
-        out.push(Change::Sending {
-            client: c(),
-            packet_id: *packet_id,
-            message: message.clone(),
-            share: None,
-        });
-        if *sent {
-            out.push(Change::Sent {
-                client: c(),
-                packet_id: *packet_id,
-            });
-        }
-    }
-    out.extend(
-        session
-            .reached
-            .map(|seq| Change::Reached { client: c(), seq }),
-    );
-    out.extend(session.will.iter().map(|will| Change::Willed {
-        client: c(),
-        will: (**will).clone(),
-    }));
-    out
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use gemelli_mqtt::Qos;
+    use crate::record::Testament;
+    use gemelli_mqtt::{Qos, packet::SubscribeOptions};
 
     fn message(topic: &str, payload: &'static [u8]) -> Kept {
         Kept {
@@ -580,61 +353,6 @@ mod tests {
                 state: None
             }]
         );
-    }
-
-    /// A record of how a group stands may have been made before a QoS 2 message was given, and come after it.
-    #[test]
-    fn what_was_given_stays_given() {
-        let (client, filter): (Arc<str>, Arc<str>) = ("c".into(), "$share/g/a".into());
-        let group = |reached: Seq, open: &[Seq]| Change::Group {
-            filter: filter.clone(),
-            reached,
-            open: open.to_vec(),
-            given: vec![],
-        };
-        let send = |seq: Seq| Change::Sending {
-            client: client.clone(),
-            packet_id: 1,
-            message: message("a", b"1"),
-            share: Some((filter.clone(), seq)),
-        };
-        let mut image = image(&[
-            Change::Opened {
-                client: client.clone(),
-                expiry_s: 60,
-            },
-            Change::Subscribed {
-                client: client.clone(),
-                filter: filter.clone(),
-                options: SubscribeOptions::default(),
-                id: None,
-                since: 0,
-            },
-            group(10, &[4, 7]),
-            send(7),
-            send(12),
-        ]);
-        let stands = |image: &Image| {
-            let group = image.groups.get(&filter).unwrap();
-            (
-                group.reached.unwrap(),
-                group.open.iter().copied().collect::<Vec<_>>(),
-                group.given.iter().copied().collect::<Vec<_>>(),
-            )
-        };
-        assert_eq!(stands(&image), (10, vec![4], vec![7, 12]));
-        let fold = |image: &mut Image, change| image.fold(6, &record::encode(&[change])).unwrap();
-        fold(&mut image, group(14, &[4, 7, 13]));
-        assert_eq!(stands(&image), (14, vec![4, 13], vec![7]));
-        fold(&mut image, group(15, &[13]));
-        assert_eq!(stands(&image), (15, vec![13], vec![]));
-        // It ends with its last member, and a late record does not bring it back.
-        fold(&mut image, Change::Ended { client });
-        fold(&mut image, group(20, &[]));
-        assert!(image.groups.is_empty());
-        let gone = image.take_dirty();
-        let gone = gone.iter().find(|e| e.key.starts_with(b"g")).unwrap();
-        assert!(gone.state.is_none());
     }
 
     #[test]

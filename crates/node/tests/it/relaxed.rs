@@ -3,11 +3,7 @@
 use crate::rig::{Mqtt, crash, options, rooms, stop, value};
 use gemelli_broker::Reason;
 use gemelli_model::Value;
-use gemelli_mqtt::{
-    Outgoing, Qos, Version,
-    client::Event,
-    packet::Connect,
-};
+use gemelli_mqtt::{Outgoing, Qos, Version, client::Event, packet::Connect};
 use gemelli_node::{Node, Running};
 use gemelli_store::disk::{Disk, DiskFile, NoLock, sim::Sim};
 use std::{
@@ -120,7 +116,9 @@ async fn a_relaxed_device_hears_the_verdict_before_the_sync() {
     let running = start(&gate, 60_000).await;
     let node = running.node();
     rooms(node).await;
-    let mut device = Mqtt::connect_with(node.mqtt()[0], relaxed("d")).await.unwrap();
+    let mut device = Mqtt::connect_with(node.mqtt()[0], relaxed("d"))
+        .await
+        .unwrap();
     let mut careful = Mqtt::connect(node.mqtt()[0], Version::V5, "c").await;
     gate.shut.store(true, Ordering::SeqCst);
     let good = r#"{"temperature":21}"#;
@@ -128,13 +126,23 @@ async fn a_relaxed_device_hears_the_verdict_before_the_sync() {
     assert_eq!(told, Reason::SUCCESS);
     let told = device.publish(Qos::ExactlyOnce, OFFICE, None, "{").await;
     assert_eq!(told, Reason::PAYLOAD_FORMAT_INVALID);
-    assert_eq!(value(node, "office", "temperature"), None, "nobody sees it yet");
+    assert_eq!(
+        value(node, "office", "temperature"),
+        None,
+        "nobody sees it yet"
+    );
     let waits = careful.publish(Qos::AtLeastOnce, OFFICE, None, good);
     let waits = tokio::time::timeout(Duration::from_millis(300), waits).await;
     assert!(waits.is_err(), "who did not ask for it waits for the sync");
     gate.shut.store(false, Ordering::SeqCst);
-    assert!(matches!(careful.next().await, Some(Event::Published { .. })));
-    assert_eq!(value(node, "office", "temperature"), Some(Value::Double(21.0)));
+    assert!(matches!(
+        careful.next().await,
+        Some(Event::Published { .. })
+    ));
+    assert_eq!(
+        value(node, "office", "temperature"),
+        Some(Value::Double(21.0))
+    );
     let disk = crash(running, &gate.disk, 3).await;
     let running = crate::rig::start(&disk).await;
     assert_eq!(
@@ -150,7 +158,9 @@ async fn past_the_bound_relaxed_devices_wait_for_the_log() {
     let running = start(&gate, 50).await;
     let node = running.node();
     rooms(node).await;
-    let mut device = Mqtt::connect_with(node.mqtt()[0], relaxed("d")).await.unwrap();
+    let mut device = Mqtt::connect_with(node.mqtt()[0], relaxed("d"))
+        .await
+        .unwrap();
     gate.shut.store(true, Ordering::SeqCst);
     let payload = r#"{"temperature":21}"#;
     let mut early = 0;
@@ -171,7 +181,9 @@ async fn past_the_bound_relaxed_devices_wait_for_the_log() {
     }
     gate.shut.store(false, Ordering::SeqCst);
     assert!(matches!(device.next().await, Some(Event::Published { .. })));
-    let told = device.publish(Qos::AtLeastOnce, OFFICE, None, payload).await;
+    let told = device
+        .publish(Qos::AtLeastOnce, OFFICE, None, payload)
+        .await;
     assert_eq!(told, Reason::SUCCESS);
     stop(running).await;
 }
