@@ -1,9 +1,10 @@
-//! `cargo xtask bench`: figures beside a peer in the same run.
+//! `cargo xtask bench`: figures beside a peer in the same run, or beside a goal.
 //!
 //! The generator is a process of its own and the same for every server; pairs are interleaved, so
 //! that a machine that slows down slows both. Medians and ranges are printed, and what else ran.
 
 mod ingest;
+mod model;
 mod server;
 
 use crate::step::{self, Done, Failed};
@@ -68,7 +69,7 @@ pub fn median(samples: &[f64]) -> f64 {
 /// Runs a benchmark by name.
 pub fn run(args: &[String]) -> Done {
     let Some((name, options)) = args.split_first() else {
-        return Err(Failed("bench takes a name: ingest".into()));
+        return Err(Failed("bench takes a name: ingest, model".into()));
     };
     let number = |flag: &str, default: usize| -> Done<usize> {
         match options.iter().position(|o| o == flag) {
@@ -79,26 +80,29 @@ pub fn run(args: &[String]) -> Done {
                 .ok_or_else(|| Failed(format!("{flag} takes a number"))),
         }
     };
-    match name.as_str() {
+    let goals_only = options.iter().any(|o| o == "--goals");
+    let (report, goals) = match name.as_str() {
         "ingest" => {
-            let goals_only = options.iter().any(|o| o == "--goals");
             let plan = ingest::Plan {
                 pairs: number("--pairs", 5)?,
                 seconds: number("--seconds", 4)?,
             };
             step::build_gemelli()?;
-            let (report, goals) = ingest::run(&plan)?;
-            if !goals_only {
-                println!("{report}");
-            }
-            println!(
-                "| what | goal | figure | noise (lowest to highest) | |\n|---|---|---|---|---|"
-            );
-            for goal in &goals {
-                println!("{}", goal.line());
-            }
-            Ok(())
+            ingest::run(&plan)?
         }
-        other => Err(Failed(format!("there is no benchmark {other:?}: ingest"))),
+        "model" => model::run(number("--runs", 3)?)?,
+        other => {
+            return Err(Failed(format!(
+                "there is no benchmark {other:?}: ingest, model"
+            )));
+        }
+    };
+    if !goals_only {
+        println!("{report}");
     }
+    println!("| what | goal | figure | noise (lowest to highest) | |\n|---|---|---|---|---|");
+    for goal in &goals {
+        println!("{}", goal.line());
+    }
+    Ok(())
 }

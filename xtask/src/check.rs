@@ -134,6 +134,7 @@ pub fn run(args: &[String]) -> Done {
     );
     note("arrows", arrows());
     note("purity", purity(&step::root()));
+    note("wasm", wasm());
     note("licences", licences(install));
     note(
         "docs",
@@ -149,6 +150,26 @@ pub fn run(args: &[String]) -> Done {
         return Ok(());
     }
     Err(Failed(format!("red: {}", red.join(", "))))
+}
+
+/// A target without an operating system, for which the vocabulary has to build.
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// Whether the model is usable where there is no system, checked where its target is installed.
+fn wasm() -> Done {
+    let installed = step::output("rustc", &["--print", "sysroot"])
+        .map(|root| Path::new(root.trim()).join("lib/rustlib").join(WASM))
+        .is_some_and(|folder| folder.exists());
+    if !installed {
+        println!("skipped: wasm: the target {WASM} is not installed");
+        return Ok(());
+    }
+    step::build(
+        "wasm",
+        step::cargo()
+            .args(["check", "--release", "--quiet", "-p", "gemelli-model"])
+            .args(["--target", WASM]),
+    )
 }
 
 /// Every crate with what it depends on directly, dev-dependencies left out, from cargo itself.

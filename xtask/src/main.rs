@@ -21,6 +21,7 @@ cargo xtask <task>
                            run all tests; --install fetches what they use (system packages only as root)
   check [--install]        format, clippy, crate arrows, purity, licences, docs
   bench ingest [options]   measure beside Mosquitto; --goals prints goal, figure and noise
+  bench model [--runs N]   measure reading of DTDL, hostile texts included; --goals as above
   first-run [--no-test]    try the README from a clean clone; writes docs/first-run.md
 ";
 
