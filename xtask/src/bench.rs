@@ -5,6 +5,7 @@
 
 mod ingest;
 mod model;
+mod query;
 mod server;
 
 use crate::step::{self, Done, Failed};
@@ -22,6 +23,7 @@ pub struct Goal {
 }
 
 /// Which side of the bound is good.
+#[derive(Clone, Copy)]
 pub enum Bound {
     /// At least this much.
     AtLeast(f64),
@@ -69,7 +71,7 @@ pub fn median(samples: &[f64]) -> f64 {
 /// Runs a benchmark by name.
 pub fn run(args: &[String]) -> Done {
     let Some((name, options)) = args.split_first() else {
-        return Err(Failed("bench takes a name: ingest, model".into()));
+        return Err(Failed("bench takes a name: ingest, model, query".into()));
     };
     let number = |flag: &str, default: usize| -> Done<usize> {
         match options.iter().position(|o| o == flag) {
@@ -91,9 +93,13 @@ pub fn run(args: &[String]) -> Done {
             ingest::run(&plan)?
         }
         "model" => model::run(number("--runs", 3)?)?,
+        "query" => (
+            String::new(),
+            query::run(number("--runs", 1)?, number("--twins", 1_000_000)?)?,
+        ),
         other => {
             return Err(Failed(format!(
-                "there is no benchmark {other:?}: ingest, model"
+                "there is no benchmark {other:?}: ingest, model, query"
             )));
         }
     };

@@ -22,6 +22,7 @@ cargo xtask <task>
   check [--install]        format, clippy, crate arrows, purity, licences, docs
   bench ingest [options]   measure beside Mosquitto; --goals prints goal, figure and noise
   bench model [--runs N]   measure reading of DTDL, hostile texts included; --goals as above
+  bench query [options]    measure queries over 1,000,000 twins: --twins N, --runs N; --goals as above
   first-run [--no-test]    try the README from a clean clone; writes docs/first-run.md
 ";
 

@@ -3,5 +3,8 @@
 
 mod answers;
 mod errors;
+mod guide;
 mod pages;
+mod random;
+mod words;
 mod world;
