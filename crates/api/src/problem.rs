@@ -7,6 +7,7 @@ use axum::{
 use gemelli_engine::Rejection;
 use gemelli_model::manifest;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// A refusal.
 #[derive(Clone, Debug, Serialize)]
@@ -15,33 +16,17 @@ pub struct Problem(Box<Document>);
 
 /// A refusal, as it is sent.
 #[derive(Clone, Debug, Serialize)]
-pub struct Document {
+struct Document {
     /// `/errors/<code>`.
     #[serde(rename = "type")]
     kind: String,
     title: String,
     status: u16,
-    /// What is wrong here.
-    pub detail: String,
-    /// The stable code, kebab case.
-    pub code: String,
-    /// What to do.
-    pub remedy: String,
-    /// Where in what was sent: a JSON pointer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pointer: Option<String>,
-    /// Line, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
-    /// Column, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub column: Option<usize>,
-    /// The manifest that `pointer` leads into.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub object: Option<Object>,
+    #[serde(flatten)]
+    fault: Fault,
     /// Everything that is wrong, where that is known: the first is the problem itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<Fault>,
+    errors: Vec<Fault>,
     /// Seconds after which it is worth trying again.
     #[serde(skip)]
     retry_after: Option<u32>,
@@ -56,27 +41,42 @@ pub struct Object {
     pub name: String,
 }
 
-/// One of several things that are wrong with manifests.
+/// One thing that is wrong.
 #[derive(Clone, Debug, Serialize)]
 pub struct Fault {
-    /// The stable code.
-    pub code: &'static str,
-    /// What is wrong.
+    /// The stable code, kebab case.
+    pub code: Cow<'static, str>,
+    /// What is wrong here.
     pub detail: String,
     /// What to do.
     pub remedy: String,
-    /// The manifest.
+    /// The manifest that `pointer` leads into.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<Object>,
-    /// JSON pointer into it.
+    /// Where in what was sent: a JSON pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
-    /// Line of the text that was sent, from 1.
+    /// Line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// Column, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
+}
+
+impl Fault {
+    /// What is wrong, and what to do, without a place.
+    pub fn new(code: impl Into<Cow<'static, str>>, detail: String, remedy: String) -> Self {
+        Self {
+            code: code.into(),
+            detail,
+            remedy,
+            object: None,
+            pointer: None,
+            line: None,
+            column: None,
+        }
+    }
 }
 
 impl From<Rejection> for Fault {
@@ -91,20 +91,11 @@ impl From<Rejection> for Fault {
             ),
             None => (None, None),
         };
-        let Rejection {
-            code,
-            reason: detail,
-            remedy,
-            ..
-        } = rejection;
+        let fault = Self::new(rejection.code, rejection.reason, rejection.remedy);
         Self {
-            code,
-            detail,
-            remedy,
             object,
             pointer,
-            line: None,
-            column: None,
+            ..fault
         }
     }
 }
@@ -146,6 +137,11 @@ fn status(code: &str) -> StatusCode {
 impl Problem {
     /// A refusal by code, with what is wrong and what to do.
     pub fn new(code: &str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::of(Fault::new(code.to_owned(), detail.into(), remedy.into()))
+    }
+
+    fn of(fault: Fault) -> Self {
+        let code = &*fault.code;
         let retry_after = match code {
             "backlog-full" => Some(1),
             "disk-full" => Some(10),
@@ -157,13 +153,7 @@ impl Problem {
             kind: format!("/errors/{code}"),
             title: code.replace('-', " "),
             status: status(code).as_u16(),
-            detail: detail.into(),
-            code: code.into(),
-            remedy: remedy.into(),
-            pointer: None,
-            line: None,
-            column: None,
-            object: None,
+            fault,
             errors: Vec::new(),
             retry_after,
         }))
@@ -192,16 +182,14 @@ impl Problem {
 
     /// All that is wrong with manifests; none if nothing is.
     pub fn of_faults(faults: Vec<Fault>) -> Option<Self> {
-        let first = faults.first()?;
-        let mut problem = Self::new(first.code, first.detail.as_str(), first.remedy.as_str());
-        (problem.0.object, problem.0.pointer) = (first.object.clone(), first.pointer.clone());
+        let mut problem = Self::of(faults.first()?.clone());
         problem.0.errors = faults;
         Some(problem)
     }
 
     /// With the places of its faults in the text that was sent.
     pub fn located(mut self, text: &[u8]) -> Self {
-        if self.0.object.is_none() {
+        if self.object.is_none() {
             return self;
         }
         let Ok(text) = std::str::from_utf8(text) else {
@@ -220,12 +208,9 @@ impl Problem {
                 (fault.line, fault.column) = (number(place.line), number(place.column));
             }
         }
-        let first = self
-            .0
-            .errors
-            .first()
-            .map(|first| (first.line, first.column));
-        (self.0.line, self.0.column) = first.unwrap_or_default();
+        let Document { fault, errors, .. } = &mut *self.0;
+        let first = errors.first().map(|first| (first.line, first.column));
+        (fault.line, fault.column) = first.unwrap_or_default();
         self
     }
 
@@ -237,15 +222,16 @@ impl Problem {
 
     /// Points into what was sent.
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
-        self.0.pointer = Some(pointer.into());
+        self.0.fault.pointer = Some(pointer.into());
         self
     }
 
     /// Points into a text: pointer, line and column, each if it is known.
     pub fn placed(mut self, pointer: String, line: u32, column: u32) -> Self {
         let known = |n: u32| usize::try_from(n).ok().filter(|n| *n > 0);
-        self.0.pointer = Some(pointer).filter(|p| !p.is_empty());
-        (self.0.line, self.0.column) = (known(line), known(column));
+        let fault = &mut self.0.fault;
+        fault.pointer = Some(pointer).filter(|p| !p.is_empty());
+        (fault.line, fault.column) = (known(line), known(column));
         self
     }
 
@@ -271,6 +257,11 @@ impl Problem {
         StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::BAD_REQUEST)
     }
 
+    /// Everything that is wrong, where that is known: the first is the problem itself.
+    pub fn errors(&self) -> &[Fault] {
+        &self.0.errors
+    }
+
     /// Seconds after which it is worth trying again.
     pub fn retry_after(&self) -> Option<u32> {
         self.0.retry_after
@@ -278,10 +269,10 @@ impl Problem {
 }
 
 impl std::ops::Deref for Problem {
-    type Target = Document;
+    type Target = Fault;
 
-    fn deref(&self) -> &Document {
-        &self.0
+    fn deref(&self) -> &Fault {
+        &self.0.fault
     }
 }
 

@@ -122,17 +122,16 @@ impl App {
             Refused::Mapping(faults) => Problem::of_faults(
                 faults
                     .into_iter()
-                    .map(|fault| problem::Fault {
-                        code: fault.code,
-                        detail: format!("connection {}: {}", fault.connection, fault.message),
-                        remedy: fault.remedy,
-                        object: Some(problem::Object {
-                            kind: "Connection".into(),
-                            name: fault.connection.to_string(),
-                        }),
-                        pointer: Some(fault.pointer.into_string()),
-                        line: None,
-                        column: None,
+                    .map(|fault| {
+                        let detail = format!("connection {}: {}", fault.connection, fault.message);
+                        problem::Fault {
+                            object: Some(problem::Object {
+                                kind: "Connection".into(),
+                                name: fault.connection.to_string(),
+                            }),
+                            pointer: Some(fault.pointer.into_string()),
+                            ..problem::Fault::new(fault.code, detail, fault.remedy)
+                        }
                     })
                     .collect(),
             )

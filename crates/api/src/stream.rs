@@ -244,14 +244,10 @@ impl Reader {
 
     /// What the log has between here and `until`: one read of it, as much as a reader may keep waiting.
     async fn catch_up(&mut self, until: Seq) -> Bytes {
-        let wanted = self.wanted.clone();
-        let take = move |out: &mut Vec<u8>, seq, record: &Record| {
-            if wanted.takes(record) {
-                write(out, seq, record);
-            }
-            out.len() < TEXT_BYTES
-        };
-        let read = self.node.read_log(self.next, until, take).await;
+        let read = self
+            .node
+            .read_log(self.next, until, piece(self.wanted.clone()));
+        let read = read.await;
         if read.lost > 0 {
             let until = self.next + read.lost;
             return self.gap(until);
@@ -274,6 +270,16 @@ impl Reader {
     }
 }
 
+/// Collects what is wanted, until there is as much text as a reader may keep waiting.
+fn piece(wanted: Wanted) -> impl FnMut(&mut Vec<u8>, Seq, &Record) -> bool {
+    move |out, seq, record| {
+        if wanted.takes(record) {
+            write(out, seq, record);
+        }
+        out.len() < TEXT_BYTES
+    }
+}
+
 /// Says that the log has no records from `from` to `to`, both included.
 fn gap(from: Seq, to: Seq) -> String {
     format!("event: gap\ndata: {{\"from\":{from},\"to\":{to}}}\n\n")
@@ -285,4 +291,53 @@ fn write(out: &mut Vec<u8>, seq: Seq, record: &Record) {
     out.extend_from_slice(format!("id: {seq}\nevent: {category}\ndata: ").as_bytes());
     entry::write(out, seq, record);
     out.extend_from_slice(b"\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gemelli_event::{Body, Category, Partition, Position, record::Event};
+
+    fn record(payload_bytes: usize) -> Record {
+        Record {
+            position: Position {
+                partition: Partition::default(),
+                offset: 0,
+            },
+            accepted_ms: 0,
+            cause: None,
+            body: Body::Event(Event {
+                category: Category::Real,
+                interface: "room".into(),
+                twin: "office".into(),
+                command: None,
+                source: None,
+                id: None,
+                time_ms: None,
+                payload: Bytes::from(format!("\"{}\"", "x".repeat(payload_bytes))),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_piece_of_catching_up_is_at_most_one_record_larger_than_its_bound() {
+        let (mut take, mut out) = (piece(Wanted::default()), Vec::new());
+        let record = record(10_000);
+        let taken = (0..10_000).take_while(|seq| take(&mut out, *seq, &record));
+        let taken = taken.count();
+        assert!(out.len() >= TEXT_BYTES, "{}", out.len());
+        assert!(out.len() < TEXT_BYTES + 11_000, "{}", out.len());
+        assert_eq!(taken, TEXT_BYTES / (out.len() / (taken + 1)));
+    }
+
+    #[test]
+    fn what_is_not_wanted_takes_no_room() {
+        let nobody = Wanted {
+            twin: Some("kitchen".into()),
+            ..Wanted::default()
+        };
+        let (mut take, mut out) = (piece(nobody), Vec::new());
+        assert!((0..1_000).all(|seq| take(&mut out, seq, &record(10_000))));
+        assert!(out.is_empty());
+    }
 }

@@ -131,7 +131,7 @@ struct Inner {
 pub struct Running {
     node: Node,
     threads: Option<Threads>,
-    supervisor: Option<std::thread::JoinHandle<()>>,
+    supervisors: Option<[std::thread::JoinHandle<()>; 2]>,
     listeners: Vec<JoinHandle<()>>,
 }
 
@@ -184,7 +184,7 @@ impl Node {
         let threads = Threads::start(&core, &broker, driver, writer, snapshots)
             .map_err(StartError::Thread)?;
         broker.start(next_seq, !clean);
-        let supervisor = supervision::start(&core, &broker).map_err(StartError::Thread)?;
+        let supervisors = supervision::start(&core, &broker).map_err(StartError::Thread)?;
         let mut listeners = Vec::new();
         let mut mqtt = Vec::new();
         for (socket, listener, address) in sockets {
@@ -217,7 +217,7 @@ impl Node {
         Ok(Running {
             node,
             threads: Some(threads),
-            supervisor: Some(supervisor),
+            supervisors: Some(supervisors),
             listeners,
         })
     }
@@ -485,15 +485,15 @@ impl Running {
             }
         }
         core.admission.close(Closed::Stopping);
-        let (threads, supervisor) = (self.threads.take(), self.supervisor.take());
+        let (threads, supervisors) = (self.threads.take(), self.supervisors.take());
         let joined = tokio::task::spawn_blocking(move || {
             if let Some(threads) = threads {
                 threads.join();
             }
-            if let Some(supervisor) = supervisor
-                && supervisor.join().is_err()
-            {
-                tracing::error!("the supervisor ended by a fault of the program");
+            for supervisor in supervisors.into_iter().flatten() {
+                if supervisor.join().is_err() {
+                    tracing::error!("a supervisor ended by a fault of the program");
+                }
             }
         });
         if joined.await.is_err() {
@@ -513,7 +513,7 @@ impl Drop for Running {
             listener.abort();
         }
         threads.join();
-        if let Some(supervisor) = self.supervisor.take() {
+        for supervisor in self.supervisors.take().into_iter().flatten() {
             // A fault there was reported by its own message.
             let _ = supervisor.join();
         }

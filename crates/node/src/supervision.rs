@@ -20,23 +20,36 @@ const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// Log that sessions that are away may hold back, bytes.
 const SESSIONS_QUOTA: u64 = 1 << 30;
 
-/// Starts the supervisor's thread: it ends when the node stops.
-pub(crate) fn start(core: &Arc<Core>, broker: &Broker<Core>) -> std::io::Result<JoinHandle<()>> {
-    let (core, broker) = (core.clone(), broker.clone());
-    thread::Builder::new()
-        .name("supervisor".into())
-        .spawn(move || supervise(&core, &broker))
+/// Starts the threads of supervision: they end when the node stops.
+pub(crate) fn start(
+    core: &Arc<Core>,
+    broker: &Broker<Core>,
+) -> std::io::Result<[JoinHandle<()>; 2]> {
+    let (supervised, kept, broker) = (core.clone(), core.clone(), broker.clone());
+    let thread = |name: &str| thread::Builder::new().name(name.into());
+    Ok([
+        thread("supervisor").spawn(move || supervise(&supervised))?,
+        // Of its own: it may take seconds, and the bounds are looked at meanwhile.
+        thread("housekeeper").spawn(move || keep_house(&kept, &broker))?,
+    ])
 }
 
-fn supervise(core: &Core, broker: &Broker<Core>) {
-    let mut kept = Instant::now();
+fn supervise(core: &Core) {
     while !*core.stopping.borrow() {
         thread::sleep(TICK);
         bounds(core);
         core.scans.rest();
+    }
+}
+
+fn keep_house(core: &Core, broker: &Broker<Core>) {
+    let mut kept = Instant::now();
+    while !*core.stopping.borrow() {
+        thread::sleep(TICK);
         if kept.elapsed() >= HOUSEKEEPING {
-            kept = Instant::now();
             keep(core, broker);
+            merge(core);
+            kept = Instant::now();
         }
     }
 }
@@ -95,6 +108,18 @@ fn keep(core: &Core, broker: &Broker<Core>) {
     }
 }
 
+/// Makes one larger file of a run of small ones of history. A node that stops does not wait for it.
+fn merge(core: &Core) {
+    match core.store.merge_history(|| !*core.stopping.borrow()) {
+        Ok(0) => {}
+        Ok(files) => tracing::debug!(files, "small files of history became one"),
+        Err(error) => tracing::error!(
+            %error,
+            "files of history could not be merged, they stay as they are until the next start"
+        ),
+    }
+}
+
 /// Resident memory of this process, bytes; 0 where the system does not tell.
 fn resident_bytes() -> u64 {
     const PAGE: u64 = 4_096;
@@ -118,6 +143,7 @@ pub(crate) fn render(core: &Core, broker: &Broker<Core>) -> String {
         ("log_truncated_bytes", store.truncated_bytes),
         ("history_files_now", store.history_files),
         ("history_bytes_now", store.history_bytes),
+        ("history_files_merged", store.history_merged),
         ("history_rows_dropped", store.dropped_rows),
         ("log_cursors_dropped", store.dropped_cursors),
         ("log_segments_dropped", store.dropped_segments),

@@ -3,12 +3,14 @@
 //! `history/<first>-<next>.parquet` holds the rows of one segment, `….crc` beside it the checksums of its blocks.
 //! A row group covers a slice of the log and is sorted by twin, then by place, so that one twin's rows are together
 //! and row groups follow each other in the log's order. A file counts once it has its name; the rest of a conversion
-//! that was killed is removed at the next start.
+//! that was killed is removed at the next start. Small files are merged into larger ones: a file within the range of
+//! a larger one is the rest of a merge that was killed, and goes at the next start.
 //!
 //! Readers see files and unsealed segments as one, each row once: files serve what they cover, the log the rest.
 
 mod blocks;
 mod file;
+mod merge;
 mod parquet;
 mod query;
 mod row;
@@ -16,6 +18,7 @@ mod row;
 pub use query::{Counts, Page, Query};
 pub use row::{Kind, Row};
 
+pub(crate) use merge::merge;
 pub(crate) use query::{counts, query, scan};
 
 use crate::{
@@ -31,6 +34,7 @@ use file::HistoryFile;
 use gemelli_event::{Seq, codec::Decoder};
 use parking_lot::{Mutex, RwLock};
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -46,22 +50,13 @@ pub(crate) struct History {
     dropped: Mutex<u64>,
     /// Parsed footers of the files that were read last.
     footers: parquet::Footers,
+    /// Files, by their first record, that could not be merged: they are left alone until the next start.
+    spared: Mutex<BTreeSet<Seq>>,
 }
 
 impl History {
     pub fn open(disk: &dyn Disk, dir: &Path) -> Result<Self, Error> {
-        let mut files = Vec::new();
-        for name in disk.names(dir).map_err(|e| Error::io("list", dir, e))? {
-            if let Some((first, next)) = file::range_of(&name) {
-                files.push(Arc::new(HistoryFile::open(
-                    disk,
-                    dir.join(name),
-                    first,
-                    next,
-                )?));
-            }
-        }
-        files.sort_by_key(|file| file.first);
+        let files = file::open_all(disk, dir)?;
         let dropped = match read_file(disk, &dir.join(DROPPED_FILE)) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).trim().parse().unwrap_or(0),
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
@@ -72,7 +67,16 @@ impl History {
             files: RwLock::new(files),
             dropped: Mutex::new(dropped),
             footers: parquet::Footers::default(),
+            spared: Mutex::default(),
         })
+    }
+
+    /// A file takes the place of those that it was made of.
+    fn replace(&self, merged: HistoryFile) {
+        let mut files = self.files.write();
+        files.retain(|file| file.next <= merged.first || file.first >= merged.next);
+        let at = files.partition_point(|file| file.first < merged.first);
+        files.insert(at, Arc::new(merged));
     }
 
     /// Records before this one are in the files.
@@ -122,10 +126,8 @@ impl History {
                 format!("{total}\n").as_bytes(),
             )
             .map_err(|e| Error::io("write", &self.dir.join(DROPPED_FILE), e))?;
-            for path in [&oldest.path, &oldest.checksums] {
-                disk.remove(path)
-                    .map_err(|e| Error::io("remove", path, e))?;
-            }
+            let old = (oldest.path.clone(), oldest.checksums.clone());
+            file::remove(disk, &self.dir, &[old])?;
         }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Counters {
     pub stopped: AtomicBool,
     pub truncated_bytes: AtomicU64,
     pub history_rows: AtomicU64,
+    pub history_merged: AtomicU64,
     pub dropped_cursors: AtomicU64,
     pub dropped_segments: AtomicU64,
 }
@@ -70,6 +71,8 @@ pub struct Metrics {
     pub history_bytes: u64,
     /// Rows that became history.
     pub history_rows: u64,
+    /// History files that became part of larger ones.
+    pub history_merged: u64,
     /// Rows of history that were dropped by the quota, ever.
     pub dropped_rows: u64,
     /// Cursors that were dropped by their quota.

@@ -21,6 +21,9 @@ pub struct Options {
     pub quota_bytes: u64,
     /// Most bytes of history files; the oldest go first, counted.
     pub history_quota_bytes: u64,
+    /// Small history files are merged until they have up to so many bytes: bounds the work of one merge. At most a
+    /// sixteenth of [`Options::history_quota_bytes`].
+    pub history_file_bytes: u64,
     /// Bytes of the log that are sorted at once when they become history: bounds the memory that this takes.
     pub slice_bytes: u64,
     /// Which of the events, derived values and changes of properties become history.
@@ -45,6 +48,7 @@ impl Default for Options {
             keep_bytes: 1024 * MIB,
             quota_bytes: 4 * 1024 * MIB,
             history_quota_bytes: 16 * 1024 * MIB,
+            history_file_bytes: 128 * MIB,
             slice_bytes: 8 * MIB,
             keep: Arc::new(|_| true),
             disk: Arc::new(Real::default()),
@@ -65,6 +69,7 @@ impl Options {
             keep_bytes: full.keep_bytes / 8,
             quota_bytes: full.quota_bytes / 8,
             history_quota_bytes: full.history_quota_bytes / 8,
+            history_file_bytes: full.history_file_bytes / 8,
             slice_bytes: full.slice_bytes / 4,
             ..full
         }

@@ -183,6 +183,13 @@ impl Store {
         keep_house(&self.shared, now_ms)
     }
 
+    /// Makes one larger file of history of a run of small ones, if there is one, and answers how many there were. It
+    /// may take seconds; `go_on` is asked often, and its no ends the work without trace. It can be killed anywhere and
+    /// repeated.
+    pub fn merge_history(&self, go_on: impl Fn() -> bool) -> Result<usize, Error> {
+        history::merge(&self.shared, &go_on)
+    }
+
     /// Starts a snapshot of what all records before `seq` made. They must be durable.
     pub fn begin_snapshot(&self, seq: Seq, kind: Kind) -> Result<SnapshotWriter, Error> {
         SnapshotWriter::begin(self.shared.clone(), seq, kind)
@@ -238,6 +245,7 @@ impl Store {
             history_files,
             history_bytes,
             history_rows: read(&counters.history_rows),
+            history_merged: read(&counters.history_merged),
             dropped_rows: self.shared.history.dropped_rows(),
             dropped_cursors: read(&counters.dropped_cursors),
             dropped_segments: read(&counters.dropped_segments),

@@ -105,9 +105,9 @@ impl IntoResponse for Refusal {
             "" => problem.detail.clone(),
             remedy => format!("{}; {remedy}", problem.detail),
         };
-        let details = problem.errors.iter().map(|fault| {
+        let details = problem.errors().iter().map(|fault| {
             let mut detail = json!({
-                "code": azure(fault.code).0,
+                "code": azure(&fault.code).0,
                 "message": format!("{}; {}", fault.detail, fault.remedy),
             });
             if let (Some(pointer), Json_::Object(members)) = (&fault.pointer, &mut detail) {

@@ -124,7 +124,7 @@ async fn put(
 
 /// An edge that its model does not have, or has no place for.
 fn unfit(problem: Problem) -> Refusal {
-    let whole = problem.errors.is_empty();
+    let whole = problem.errors().is_empty();
     let refusal = Refusal::from(problem);
     let bad = StatusCode::BAD_REQUEST;
     match whole {

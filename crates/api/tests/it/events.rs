@@ -49,6 +49,30 @@ async fn three_forms_are_answered_when_they_are_visible() {
     server.stop().await;
 }
 
+/// Decision 9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_member_that_stands_twice_the_last_counts_and_history_has_both() {
+    let folder = Folder::new();
+    let server = Server::start(folder.path()).await;
+    server.apply(ROOMS).await;
+    let data = r#"{"temperature":1.5,"note":"a","temperature":2.5}"#;
+    let event = format!(
+        r#"{{"specversion":"1.0","id":"1","source":"office","type":"ktwin.real.room","data":{data}}}"#
+    );
+    server
+        .send("POST", "/events", STRUCTURED, &event)
+        .await
+        .expect(202);
+    let twin = server.get("/digitaltwins/office").await.expect(200).json();
+    assert_eq!(
+        (&twin["temperature"], &twin["note"]),
+        (&json!(2.5), &json!("a"))
+    );
+    let history = server.get("/v1/twins/office/history").await.expect(200);
+    assert!(history.body.contains(data), "{}", history.body);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_is_named_and_kept() {
     let folder = Folder::new();

@@ -252,7 +252,9 @@ impl Events {
                 .iter()
                 .any(|f| l.starts_with(f))
         })?;
-        let end = start + lines[start..].iter().position(|l| l.is_empty())?;
+        // What stands behind the last line's end may be the beginning of a line that is not here yet.
+        let whole = &lines[..lines.len() - 1];
+        let end = start + whole.get(start..)?.iter().position(|l| l.is_empty())?;
         let mut event = Event {
             id: None,
             name: "message".into(),

@@ -23,6 +23,8 @@ pub struct Args {
     name: String,
 }
 
+/// Edges shown of each direction; all are in the other formats.
+const EDGES: usize = 10;
 /// Events shown.
 const EVENTS: usize = 5;
 /// How far back events are looked for, records of the log; at last all of history.
@@ -119,20 +121,7 @@ fn twin(object: &Json) -> String {
             .iter()
             .find_map(|pointer| object.pointer(pointer))
             .and_then(Json::as_array);
-        let row = |edge: &Json| {
-            vec![
-                output::first(edge, &["/name", "/$relationshipName"]),
-                output::first(edge, &end),
-                output::first(edge, &["/id", "/$relationshipId"]),
-            ]
-        };
-        let rows: Vec<_> = edges.into_iter().flatten().map(row).collect();
-        if !rows.is_empty() {
-            text += &section(
-                title,
-                &output::rows_text(vec!["NAME".into(), "TWIN".into(), "ID".into()], rows),
-            );
-        }
+        text += &edges_text(&cell(object, "/id"), title, edges, &end);
     }
     let events = object.get("events").and_then(Json::as_array);
     let events: Vec<_> = events.into_iter().flatten().cloned().collect();
@@ -143,6 +132,27 @@ fn twin(object: &Json) -> String {
         );
     }
     text
+}
+
+/// The edges of one direction, the first of them if there are many.
+fn edges_text(twin: &str, title: &str, edges: Option<&Vec<Json>>, end: &[&str]) -> String {
+    let edges = edges.map(Vec::as_slice).unwrap_or_default();
+    if edges.is_empty() {
+        return String::new();
+    }
+    let row = |edge: &Json| {
+        vec![
+            output::first(edge, &["/name", "/$relationshipName"]),
+            output::first(edge, end),
+            output::first(edge, &["/id", "/$relationshipId"]),
+        ]
+    };
+    let rows: Vec<_> = edges.iter().take(EDGES).map(row).collect();
+    let mut body = output::rows_text(vec!["NAME".into(), "TWIN".into(), "ID".into()], rows);
+    if let Some(more @ 1..) = edges.len().checked_sub(EDGES) {
+        body += &format!("… {more} more; all: gemelli describe twin {twin} -o yaml\n");
+    }
+    section(&format!("{title} ({})", edges.len()), &body)
 }
 
 fn section(title: &str, body: &str) -> String {
@@ -156,4 +166,33 @@ fn fields(object: Option<&Json>) -> Vec<Vec<String>> {
         vec![name.clone(), get::value(member), cell(member, "/updated")]
     };
     fields.into_iter().flatten().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn with_incoming(count: usize) -> String {
+        let edge =
+            |n: usize| json!({"name": "in", "source": format!("spot-{n}"), "id": format!("e{n}")});
+        let edges: Vec<Json> = (0..count).map(edge).collect();
+        twin(&json!({"id": "lot", "edges": {"in": edges}}))
+    }
+
+    #[test]
+    fn many_edges_are_counted_and_the_way_to_all_is_named() {
+        let text = with_incoming(EDGES + 41);
+        assert_eq!(text.matches("spot-").count(), EDGES, "{text}");
+        assert!(text.contains("Incoming (51):"), "{text}");
+        let last = text.lines().last().unwrap();
+        assert_eq!(last, "  … 41 more; all: gemelli describe twin lot -o yaml");
+    }
+
+    #[test]
+    fn few_edges_are_all_there() {
+        let text = with_incoming(EDGES);
+        assert_eq!(text.matches("spot-").count(), EDGES, "{text}");
+        assert!(!text.contains("more"), "{text}");
+    }
 }

@@ -265,6 +265,33 @@ fn unknown_filters_are_no_empty_answers() {
 }
 
 #[test]
+fn twins_of_one_interface_are_chosen_in_every_format() {
+    let server = room();
+    let hall = "apiVersion: gemelli.dev/v1\nkind: Interface\nmetadata: { name: hall }\nspec: {}\n---\n\
+        apiVersion: gemelli.dev/v1\nkind: Twin\nmetadata: { name: foyer }\nspec: { interface: hall }\n";
+    let file = server.home.file("hall.yaml", hall);
+    server.ok(&["apply", "-f", &file]);
+    for format in ["table", "wide", "json", "yaml", "name"] {
+        let get = |interface| server.ok(&["get", "twins", "--interface", interface, "-o", format]);
+        let (halls, rooms) = (get("hall"), get("room"));
+        assert!(halls.contains("foyer"), "{format}: {halls}");
+        assert!(!halls.contains("kitchen"), "{format}: {halls}");
+        assert!(
+            rooms.contains("kitchen") && rooms.contains("office"),
+            "{format}: {rooms}"
+        );
+        assert!(!rooms.contains("foyer"), "{format}: {rooms}");
+    }
+    let yaml = server.ok(&["get", "twins", "--interface", "hall", "-o", "yaml"]);
+    let again = server.home.file("again.yaml", &yaml);
+    assert_eq!(
+        server.ok(&["apply", "-f", &again]),
+        "twin/foyer unchanged\n",
+        "what is printed is a manifest"
+    );
+}
+
+#[test]
 fn the_last_events_are_those_accepted_last() {
     let server = room();
     for n in 0..6 {

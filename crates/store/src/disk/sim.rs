@@ -30,6 +30,8 @@ pub enum Fault {
     SyncDir,
     /// The power fails during a sync: nobody is told what was written.
     Power,
+    /// The power fails before any operation that changes something, of whatever kind.
+    Off,
 }
 
 /// A disk in memory. Clones are the same disk.
@@ -202,6 +204,14 @@ impl State {
         }
     }
 
+    /// Whether a change may be made: the power is on, and does not fail just now.
+    fn may_change(&mut self) -> io::Result<()> {
+        if self.meets(Fault::Off) {
+            self.dead = true;
+        }
+        self.alive()
+    }
+
     fn meets(&mut self, fault: Fault) -> bool {
         match &mut self.fault {
             Some((kind, 0)) if *kind == fault => {
@@ -269,6 +279,7 @@ impl DiskFile for SimFile {
     fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
         let mut bytes = parts.concat();
         self.with(|state, id| {
+            state.may_change()?;
             let offset = offset as usize;
             let length = content(state, id)?.now.len();
             state.room((offset + bytes.len()).saturating_sub(length) as u64)?;
@@ -292,6 +303,7 @@ impl DiskFile for SimFile {
 
     fn sync(&self) -> io::Result<()> {
         self.with(|state, id| {
+            state.may_change()?;
             state.syncs += 1;
             if state.meets(Fault::Power) {
                 return Err(io::Error::other("the power is off"));
@@ -310,6 +322,7 @@ impl DiskFile for SimFile {
 
     fn allocate(&self, length: u64) -> io::Result<()> {
         self.with(|state, id| {
+            state.may_change()?;
             let now = content(state, id)?.now.len() as u64;
             state.room(length.saturating_sub(now))?;
             let file = content(state, id)?;
@@ -322,6 +335,7 @@ impl DiskFile for SimFile {
 
     fn cut(&self, length: u64) -> io::Result<()> {
         self.with(|state, id| {
+            state.may_change()?;
             let file = content(state, id)?;
             file.now.truncate(length as usize);
             file.durable.truncate(length as usize);
@@ -333,7 +347,7 @@ impl DiskFile for SimFile {
 impl Disk for Sim {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.0.lock();
-        state.alive()?;
+        state.may_change()?;
         let id = state.files.len();
         state.files.push(Content::default());
         state.names.insert(path.into(), id);
@@ -376,7 +390,7 @@ impl Disk for Sim {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.0.lock();
-        state.alive()?;
+        state.may_change()?;
         let id = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.names.insert(to.into(), id);
         Ok(())
@@ -384,7 +398,7 @@ impl Disk for Sim {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.0.lock();
-        state.alive()?;
+        state.may_change()?;
         state
             .names
             .remove(path)
@@ -394,7 +408,7 @@ impl Disk for Sim {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.0.lock();
-        state.alive()?;
+        state.may_change()?;
         if state.meets(Fault::SyncDir) {
             return Err(io::Error::other("the folder's sync failed"));
         }

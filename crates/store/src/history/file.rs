@@ -12,7 +12,12 @@ use crate::{
     frame::Reader,
 };
 use gemelli_event::Seq;
-use std::path::PathBuf;
+use std::{
+    cmp::Reverse,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 const MAGIC: [u8; 8] = *b"GMLCRC1\n";
 const HEADER_BYTES: usize = 40;
@@ -44,6 +49,66 @@ pub(super) fn range_of(name: &str) -> Option<(Seq, Seq)> {
         Seq::from_str_radix(first, 16).ok()?,
         Seq::from_str_radix(next, 16).ok()?,
     ))
+}
+
+/// Opens the files of a folder, in the order of the log, and removes what is left of work that was killed: files
+/// that were merged into a larger one, checksums of files that are not there.
+pub(super) fn open_all(disk: &dyn Disk, dir: &Path) -> Result<Vec<Arc<HistoryFile>>, Error> {
+    let names = disk.names(dir).map_err(|e| Error::io("list", dir, e))?;
+    let mut ranges: Vec<(Seq, Seq)> = names.iter().filter_map(|name| range_of(name)).collect();
+    ranges.sort_by_key(|(first, next)| (*first, Reverse(*next)));
+    let (mut files, mut rest, mut covered) = (Vec::<Arc<HistoryFile>>::new(), Vec::new(), 0);
+    for (first, next) in ranges {
+        let path = dir.join(name_of(first, next));
+        if next <= covered && !files.is_empty() {
+            rest.push((path.clone(), path.with_extension("crc")));
+        } else if first < covered {
+            return Err(Error::DamagedHistory {
+                file: path,
+                what: format!("records {first} to {covered} are in another file too"),
+            });
+        } else {
+            files.push(Arc::new(HistoryFile::open(disk, path, first, next)?));
+            covered = next;
+        }
+    }
+    remove(disk, dir, &rest)?;
+    let wanted: BTreeSet<_> = files.iter().map(|file| file.checksums.clone()).collect();
+    let gone: BTreeSet<_> = rest.into_iter().map(|(_, checksums)| checksums).collect();
+    for name in names.iter().filter(|name| name.ends_with(".crc")) {
+        let path = dir.join(name);
+        if !wanted.contains(&path) && !gone.contains(&path) {
+            disk.remove(&path)
+                .map_err(|e| Error::io("remove", &path, e))?;
+        }
+    }
+    Ok(files)
+}
+
+/// Removes files, each with its checksums. Checksums go only when it is durable that their files are gone: a file
+/// without them could not be opened. They may be gone already.
+pub(super) fn remove(
+    disk: &dyn Disk,
+    dir: &Path,
+    files: &[(PathBuf, PathBuf)],
+) -> Result<(), Error> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    for (path, _) in files {
+        disk.remove(path)
+            .map_err(|e| Error::io("remove", path, e))?;
+    }
+    disk.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))?;
+    for (_, path) in files {
+        match disk.remove(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl HistoryFile {

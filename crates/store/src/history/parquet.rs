@@ -4,7 +4,7 @@ mod read;
 mod write;
 
 pub(crate) use read::Footers;
-pub(super) use read::{Group, Head};
+pub(super) use read::{Group, Head, footer_of};
 pub(super) use write::Writer;
 
 use crate::Error;

@@ -83,7 +83,10 @@ impl World {
     fn step(&mut self) {
         match self.chance.below(20) {
             0..=9 => self.append(),
-            10..=11 => drop(self.store.keep_house(i64::MAX).unwrap()),
+            10..=11 => {
+                self.store.keep_house(i64::MAX).unwrap();
+                self.store.merge_history(|| true).unwrap();
+            }
             12..=13 => self.snapshot(),
             14 => self.restart(),
             15..=16 => self.crash(),
@@ -150,11 +153,19 @@ impl World {
 
     /// Housekeeping or a snapshot fails half-way, then the power goes.
     fn fault_in_the_background(&mut self) {
-        let after = self.chance.below(12) as usize;
-        let fault =
-            [Fault::Write, Fault::Full, Fault::Sync, Fault::Power][self.chance.below(4) as usize];
+        let after = self.chance.below(40) as usize;
+        let faults = [
+            Fault::Write,
+            Fault::Full,
+            Fault::Sync,
+            Fault::SyncDir,
+            Fault::Power,
+            Fault::Off,
+        ];
+        let fault = faults[self.chance.below(faults.len() as u64) as usize];
         self.disk.fail(fault, after);
         let _ = self.store.keep_house(i64::MAX);
+        let _ = self.store.merge_history(|| true);
         if let Ok(mut writer) = self
             .store
             .begin_snapshot(self.store.next_seq(), SnapshotKind::Full)

@@ -31,7 +31,7 @@ fn pages(store: &Store, query: Query) -> Vec<Row> {
     }
 }
 
-fn check(store: &Store, all: &[Record]) {
+pub fn check(store: &Store, all: &[Record]) {
     for twin in twins() {
         let wanted = expected(all, &twin);
         for limit in [1, 7, 10_000] {
@@ -94,7 +94,7 @@ fn check(store: &Store, all: &[Record]) {
     assert_eq!(from_half, rows.iter().filter(|row| row.seq >= half).count());
 }
 
-fn history_files(disk: &Sim) -> Vec<PathBuf> {
+pub fn history_files(disk: &Sim) -> Vec<PathBuf> {
     disk.paths()
         .into_iter()
         .filter(|path| path.extension().is_some_and(|e| e == "parquet"))

@@ -12,6 +12,7 @@ mod damage;
 mod faults;
 mod history;
 mod log;
+mod merging;
 mod processes;
 mod retention;
 mod scene;

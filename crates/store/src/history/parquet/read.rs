@@ -45,11 +45,7 @@ impl Footers {
             return Ok(footer);
         }
         drop(kept);
-        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let footer = reader
-            .parse_and_finish(&file.content)
-            .map_err(|e| failed(&file.path, e))?;
-        let footer = Arc::new(footer);
+        let footer = Arc::new(footer_of(file)?);
         let mut kept = self.0.lock();
         if kept.len() >= FOOTERS {
             kept.pop_front();
@@ -57,6 +53,14 @@ impl Footers {
         kept.push_back((file.path.clone(), footer.clone()));
         Ok(footer)
     }
+}
+
+/// Reads the footer of a file, with its page index.
+pub(in crate::history) fn footer_of(file: &HistoryFile) -> Result<ParquetMetaData, Error> {
+    let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+    reader
+        .parse_and_finish(&file.content)
+        .map_err(|e| failed(&file.path, e))
 }
 
 /// One row group of a file, open for reading.

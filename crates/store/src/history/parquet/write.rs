@@ -6,7 +6,7 @@ use crate::{
     disk::{Disk, DiskFile, write_file},
     history::{
         Row,
-        file::{Checksums, HistoryFile, name_of},
+        file::{Checksums, HistoryFile, name_of, remove},
     },
 };
 use ::parquet::{
@@ -100,8 +100,24 @@ impl Writer {
         Ok(())
     }
 
-    /// Syncs the file and gives it its name.
+    /// Removes what was written.
+    pub fn give_up(self, disk: &dyn Disk) -> Result<(), Error> {
+        disk.remove(&self.temporary)
+            .map_err(|e| Error::io("remove", &self.temporary, e))
+    }
+
+    /// Syncs the file and gives it its name. If that fails, the file is removed, as far as the disk obeys.
     pub fn finish(self, disk: &dyn Disk) -> Result<HistoryFile, Error> {
+        let (dir, temporary) = (self.dir.clone(), self.temporary.clone());
+        let path = dir.join(name_of(self.first, self.next));
+        self.publish(disk, &path).inspect_err(|_| {
+            // The first error is the one to tell; what these leave is removed at the next start.
+            let _ = disk.remove(&temporary);
+            let _ = remove(disk, &dir, &[(path.clone(), path.with_extension("crc"))]);
+        })
+    }
+
+    fn publish(self, disk: &dyn Disk, path: &Path) -> Result<HistoryFile, Error> {
         let Self {
             dir,
             temporary,
@@ -115,7 +131,6 @@ impl Writer {
         sink.file
             .sync()
             .map_err(|e| Error::io("sync", &temporary, e))?;
-        let path = dir.join(name_of(first, next));
         let checksums = path.with_extension("crc");
         let name = checksums
             .file_name()
@@ -123,11 +138,11 @@ impl Writer {
             .unwrap_or_default();
         write_file(disk, &dir, name, &sink.checksums.encode(rows, times))
             .map_err(|e| Error::io("write", &checksums, e))?;
-        disk.rename(&temporary, &path)
+        disk.rename(&temporary, path)
             .map_err(|e| Error::io("rename", &temporary, e))?;
         disk.sync_dir(&dir)
             .map_err(|e| Error::io("sync", &dir, e))?;
-        HistoryFile::open(disk, path, first, next)
+        HistoryFile::open(disk, path.into(), first, next)
     }
 }
 
