@@ -87,7 +87,10 @@ fn the_city_lives_within_eight_lines_and_leaves_nothing_behind() {
             "ngsi-ld-city-device",
         ])
     };
-    assert_eq!(lives().out.lines().count(), 220);
+    // The lines come first, the twins a moment later.
+    wait("the devices' twins", || {
+        (lives().out.lines().count() == 220).then_some(())
+    });
     wait("an event of a device", || {
         home.run(&["watch", "--count", "1"])
             .out

@@ -13,10 +13,7 @@ use super::{
     file::{HistoryFile, remove},
     parquet::{Group, Writer, footer_of},
 };
-use crate::{
-    Error,
-    shared::{Shared, Space},
-};
+use crate::{Error, shared::Shared};
 use std::{
     ops::Range,
     sync::{Arc, atomic::Ordering},
@@ -43,7 +40,8 @@ struct Piece {
 /// nothing to merge, no room, or `go_on` said no.
 pub(crate) fn merge(shared: &Shared, go_on: &dyn Fn() -> bool) -> Result<usize, Error> {
     let _alone = shared.housekeeping.lock();
-    if shared.space() != Space::Open {
+    // The log comes first.
+    if !shared.make_room() {
         return Ok(0);
     }
     let history = &shared.history;

@@ -6,7 +6,7 @@ use crate::{
 };
 use gemelli_event::Record;
 use gemelli_store::{
-    Error, Options, Row, Store,
+    Error, Options, Row, Space, Store,
     disk::sim::{Fault, Sim},
 };
 use std::{
@@ -17,14 +17,20 @@ use std::{
 /// A folder with many small history files, and what was written to its log.
 fn many_files() -> (Sim, Vec<Record>) {
     let disk = Sim::new();
-    let (store, mut writer, all) = filled(&disk, 100, 9);
+    let (store, writer, all) = filled(&disk, 300, 9);
     assert!(store.keep_house(0).unwrap().converted >= 9);
     writer.close().unwrap();
     (disk, all)
 }
 
 fn open(disk: &Sim) -> Store {
-    Store::open(&dir(), options(disk)).unwrap().0
+    open_with(options(disk))
+}
+
+fn open_with(options: Options) -> Store {
+    let (store, _) = Store::open(&dir(), options).unwrap();
+    assert_eq!(store.make_room(), Space::Open);
+    store
 }
 
 fn merge_all(store: &Store) -> usize {
@@ -63,7 +69,7 @@ fn many_small_files_become_few_and_read_the_same_also_after_a_restart() {
     let before = history_files(&disk).len();
     assert_eq!(merge_all(&store), 1);
     let after = history_files(&disk).len();
-    assert!(after * 4 < before, "{before} files became {after}");
+    assert!(after + 5 < before, "{before} files became {after}");
     let metrics = store.metrics();
     assert_eq!(metrics.history_files, after as u64);
     assert_eq!(metrics.history_merged, (before - after + 1) as u64);
@@ -83,7 +89,7 @@ fn a_merge_takes_no_more_than_a_file_may_hold() {
         history_file_bytes,
         ..options(&disk)
     };
-    let (store, _) = Store::open(&dir(), options).unwrap();
+    let store = open_with(options);
     assert!(merge_all(&store) > 0);
     let after = store.metrics();
     assert!(after.history_files > 1 && after.history_files < before.history_files);
@@ -102,7 +108,11 @@ fn the_power_may_go_at_any_step_of_a_merge() {
     let (mut steps, mut undone, mut twice) = (0, 0, 0);
     loop {
         let disk = disk.copy();
-        let store = open(&disk);
+        // One row group: fewer steps.
+        let store = open_with(Options {
+            slice_bytes: 1 << 20,
+            ..options(&disk)
+        });
         disk.fail(Fault::Off, steps);
         let merged = store.merge_history(|| true);
         drop(store);
@@ -123,7 +133,8 @@ fn the_power_may_go_at_any_step_of_a_merge() {
             assert!(
                 disk.paths()
                     .iter()
-                    .all(|path| path.extension().is_none_or(|e| e != "tmp"))
+                    .all(|path| !path.starts_with("/data/history")
+                        || path.extension().is_none_or(|e| e != "tmp"))
             );
         }
         steps += 1;
@@ -145,6 +156,7 @@ fn a_merge_that_fails_leaves_everything_as_it_was_and_is_not_tried_again_at_once
             let before = disk.paths();
             disk.fail(fault, after);
             let failed = store.merge_history(|| true);
+            disk.fail(fault, usize::MAX);
             whole(&store, &wanted, &format!("{fault:?} {after}"));
             match failed {
                 Err(_) if history_files(&disk).len() > 2 => {
@@ -191,7 +203,7 @@ fn readers_see_every_row_once_while_files_are_merged() {
         history_file_bytes: open(&disk).metrics().history_bytes / 3,
         ..options(&disk)
     };
-    let (store, _) = Store::open(&dir(), options).unwrap();
+    let store = open_with(options);
     let done = AtomicBool::new(false);
     let scans = thread::scope(|scope| {
         let reader = scope.spawn(|| {
@@ -214,7 +226,11 @@ fn readers_see_every_row_once_while_files_are_merged() {
 #[test]
 fn a_damaged_file_is_named_and_never_merged() {
     let (disk, _) = many_files();
-    let file = history_files(&disk).remove(3);
+    let copy = disk.copy();
+    assert!(open(&copy).merge_history(|| true).unwrap() > 0);
+    let (mut merged, left) = (history_files(&disk), history_files(&copy));
+    merged.retain(|path| !left.contains(path));
+    let file = merged.remove(3);
     disk.damage(&file, |bytes| bytes[100] ^= 1);
     let store = open(&disk);
     let error = store.merge_history(|| true).unwrap_err();
