@@ -45,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "gemelli-event",
             "gemelli-model",
             "gemelli-node",
+            "gemelli-query",
             "gemelli-store",
         ],
     ),

@@ -21,6 +21,9 @@ pub enum Source {
     Apt(&'static [&'static str]),
     /// Python packages, into `target/venv`.
     Pip(&'static [&'static str]),
+    /// A Python package and an older version of it, without what it needs, into a folder of its own
+    /// in `target/venv`.
+    PipBeside(&'static str, &'static str),
     /// The packages of `ui/package.json`, into `ui/node_modules`.
     Npm,
 }
@@ -47,6 +50,36 @@ pub const TOOLS: &[Tool] = &[
             .is_some()
         },
         source: Source::Pip(&["paho-mqtt==2.1.0"]),
+    },
+    Tool {
+        name: "azure-digitaltwins-core",
+        found: || {
+            step::output(
+                &venv().join("bin/python").to_string_lossy(),
+                &["-c", "import azure.digitaltwins.core"],
+            )
+            .is_some()
+        },
+        source: Source::Pip(&["azure-digitaltwins-core==1.3.0", "msrest==0.7.1"]),
+    },
+    Tool {
+        name: "azure-digitaltwins-core 1.2.0",
+        found: || venv().join("azure-digitaltwins-core-1.2.0").exists(),
+        source: Source::PipBeside("azure-digitaltwins-core", "1.2.0"),
+    },
+    Tool {
+        name: "azure-digitaltwins-core 1.1.0",
+        found: || venv().join("azure-digitaltwins-core-1.1.0").exists(),
+        source: Source::PipBeside("azure-digitaltwins-core", "1.1.0"),
+    },
+    Tool {
+        name: "@azure/digital-twins-core",
+        found: || {
+            step::root()
+                .join("ui/node_modules/@azure/digital-twins-core/package.json")
+                .exists()
+        },
+        source: Source::Npm,
     },
     Tool {
         name: "mqtt.js",
@@ -84,8 +117,14 @@ pub fn prepare(install: bool) -> Done {
         match &tool.source {
             Source::Apt(names) => packages.extend(*names),
             Source::Pip(names) if install => pip(names),
+            Source::PipBeside(name, version) if install => {
+                let folder = venv().join(format!("{name}-{version}"));
+                let folder = folder.to_string_lossy();
+                let package = format!("{name}=={version}");
+                pip(&["--no-deps", "--target", &folder, &package]);
+            }
             Source::Npm if install => npm(),
-            Source::Pip(_) | Source::Npm => {
+            Source::Pip(_) | Source::PipBeside(..) | Source::Npm => {
                 eprintln!(
                     "   {} is missing: `cargo xtask test --install` gets it",
                     tool.name

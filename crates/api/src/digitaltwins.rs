@@ -7,7 +7,9 @@
 mod ask;
 mod components;
 mod envelope;
+mod models;
 mod paging;
+mod query;
 mod refusal;
 mod relationships;
 mod telemetry;
@@ -29,6 +31,8 @@ pub fn routes() -> Router<App> {
         .merge(components::routes())
         .merge(relationships::routes())
         .merge(telemetry::routes())
+        .merge(models::routes())
+        .merge(query::routes())
         .layer(middleware::from_fn(envelope::wrap))
 }
 

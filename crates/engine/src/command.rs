@@ -14,6 +14,7 @@ mod pointer;
 mod put;
 mod relate;
 mod remove;
+mod retire;
 pub(crate) mod stop;
 mod telemetry;
 mod unrelate;
@@ -74,6 +75,12 @@ pub(crate) fn check(state: &State, side: &Side, command: &Command) -> Result<Val
         Command::Stop { twin } | Command::Start { twin } => {
             stop::plan(state, twin).map(|_| Value::Null)
         }
+        Command::Retire { interface, retired } => {
+            retire::retire(state, side, interface, *retired).map(|_| Value::Null)
+        }
+        Command::Withdraw { interface } => {
+            retire::withdraw(state, side, interface).map(|_| Value::Null)
+        }
         Command::Incoming { .. } | Command::Defined { .. } => Err(internal()),
     }
 }
@@ -100,7 +107,7 @@ pub(crate) fn step(
     match command {
         Command::Apply { manifests } => {
             let plan = apply::plan(state, side, manifests)?;
-            Ok(Verdict::Answer(apply::apply(engine, seq, plan)))
+            Ok(Verdict::Answer(apply::apply(engine, seq, record, plan)))
         }
         Command::Put {
             twin,
@@ -164,6 +171,16 @@ pub(crate) fn step(
             };
             let id = stop::plan(state, twin)?;
             stop::apply(engine, seq, record, &id, halt);
+            Ok(Verdict::Accepted)
+        }
+        Command::Retire { interface, retired } => {
+            let definitions = retire::retire(state, side, interface, *retired)?;
+            retire::apply(engine, seq, definitions);
+            Ok(Verdict::Accepted)
+        }
+        Command::Withdraw { interface } => {
+            let definitions = retire::withdraw(state, side, interface)?;
+            retire::apply(engine, seq, definitions);
             Ok(Verdict::Accepted)
         }
         Command::Incoming { edge, gone } => {

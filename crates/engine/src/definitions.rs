@@ -13,6 +13,7 @@ pub(crate) use compiled::{Local, SlotKind, Watch};
 
 use crate::{Rejection, engine::Judged};
 use gemelli_model::{Interface, InterfaceId, Value, nearest};
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// All definitions of one version. Immutable: a change makes a new set.
@@ -22,9 +23,46 @@ pub struct Definitions {
     interfaces: BTreeMap<InterfaceId, Arc<Compiled>>,
     folded: BTreeMap<String, InterfaceId>,
     connections: BTreeMap<Arc<str>, Value>,
+    status: BTreeMap<InterfaceId, Status>,
+    /// Some interface is withdrawn: the rare case that writes have to look at.
+    withdrawals: bool,
+}
+
+/// What is known of an interface besides what its author wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Status {
+    /// When it was applied, milliseconds since 1970; 0 if that was before this was noted.
+    pub uploaded_ms: i64,
+    /// No new twin may be of it.
+    pub retired: bool,
+    /// It was deleted while twins were of it: they can be read and moved, not changed.
+    pub withdrawn: bool,
 }
 
 impl Definitions {
+    /// What is known of an interface besides what its author wrote.
+    pub fn status(&self, interface: &InterfaceId) -> Status {
+        self.status.get(interface).copied().unwrap_or_default()
+    }
+
+    /// Itself, if some interface is withdrawn.
+    pub(crate) fn withdrawals(self: &Arc<Self>) -> Option<Arc<Self>> {
+        self.withdrawals.then(|| self.clone())
+    }
+
+    /// Fails if twins of this interface cannot be changed.
+    pub(crate) fn check_writable(&self, interface: &InterfaceId) -> Result<(), Rejection> {
+        if !self.withdrawals || !self.status(interface).withdrawn {
+            return Ok(());
+        }
+        Err(Rejection::new(
+            "unknown-interface",
+            format!("interface {interface} was deleted: its twins can be read, not changed"),
+            "move the twin to another interface, or apply the interface again",
+        ))
+    }
+
     /// Counts the changes from 0.
     pub fn version(&self) -> u64 {
         self.version
@@ -53,9 +91,11 @@ impl Definitions {
         self.connections.iter()
     }
 
-    /// As [`Definitions::interface`], or the rejection that says so.
+    /// As [`Definitions::interface`] for those not withdrawn, or the rejection that says so.
     pub(crate) fn find(&self, id: &str) -> Result<&Arc<Compiled>, Rejection> {
-        self.interface(id).ok_or_else(|| {
+        let found = self.interface(id);
+        let found = found.filter(|c| !self.withdrawals || !self.status(c.id()).withdrawn);
+        found.ok_or_else(|| {
             let known = self.interfaces.keys().map(InterfaceId::as_str);
             let remedy = match nearest::name(id, known) {
                 Some(near) => format!("did you mean {near}?"),
@@ -77,17 +117,36 @@ impl Definitions {
             .map(|(id, c)| (id.clone(), c.source().clone()))
             .collect();
         let mut connections = self.connections.clone();
+        let mut status = self.status.clone();
         for interface in change.interfaces {
+            status.remove(&interface.id);
             sources.insert(interface.id.clone(), interface);
         }
         for id in &change.without_interfaces {
+            status.remove(id);
             sources.remove(id);
         }
+        status.extend(change.status);
         connections.extend(change.connections);
         for name in &change.without_connections {
             connections.remove(name);
         }
-        Self::of(self.version + 1, &sources, connections, Some(self), judged)
+        let mut next = Self::of(self.version + 1, &sources, connections, Some(self), judged)?;
+        next.set_status(status);
+        Ok(next)
+    }
+
+    /// Puts what is known of the interfaces in place.
+    pub(crate) fn set_status(&mut self, status: BTreeMap<InterfaceId, Status>) {
+        self.withdrawals = status.values().any(|s| s.withdrawn);
+        self.status = status;
+    }
+
+    /// Notes when interfaces were applied.
+    pub(crate) fn uploaded(&mut self, interfaces: &[InterfaceId], at_ms: i64) {
+        for id in interfaces {
+            self.status.entry(id.clone()).or_default().uploaded_ms = at_ms;
+        }
     }
 
     /// The set of these interfaces; those that come out as in `former` stay the same object. Of those
@@ -117,6 +176,8 @@ impl Definitions {
             interfaces,
             folded,
             connections,
+            status: BTreeMap::new(),
+            withdrawals: false,
         })
     }
 }
@@ -128,4 +189,5 @@ pub(crate) struct Change {
     pub connections: Vec<(Arc<str>, Value)>,
     pub without_interfaces: Vec<InterfaceId>,
     pub without_connections: Vec<Arc<str>>,
+    pub status: Vec<(InterfaceId, Status)>,
 }

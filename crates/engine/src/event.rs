@@ -28,6 +28,7 @@ impl Engine {
             self.forget_emit(event);
         }
         let Self { state, side } = self;
+        let withdrawals = state.definitions.withdrawals();
         // The twin under this very id first: only spellings that differ in case need a second look.
         let partition = record.position.partition;
         let shared = if state.has(partition, event.twin.as_str()) {
@@ -43,6 +44,11 @@ impl Engine {
             return Verdict::Rejected(stopped(&shared.id));
         }
         if let Err(rejection) = judged.by(|| check_interface(shared, event)) {
+            return Verdict::Rejected(rejection);
+        }
+        if let Some(definitions) = withdrawals
+            && let Err(rejection) = definitions.check_writable(shared.interface.id())
+        {
             return Verdict::Rejected(rejection);
         }
         // What functions post repeats the id of the event that they answer: only what comes from

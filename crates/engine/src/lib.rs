@@ -38,7 +38,7 @@ mod twin;
 mod verdict;
 mod view;
 
-pub use definitions::{Compiled, Definitions, Part};
+pub use definitions::{Compiled, Definitions, Part, Status};
 pub use engine::{Counters, Emission, Engine};
 pub use fidelity::Entanglement;
 pub use lifecycle::Lifecycle;

@@ -227,6 +227,20 @@ pub enum Command {
         /// Its name.
         name: Arc<str>,
     },
+    /// Says of an interface whether new twins may be of it.
+    #[serde(rename_all = "camelCase")]
+    Retire {
+        /// Which.
+        interface: InterfaceId,
+        /// None may.
+        retired: bool,
+    },
+    /// Takes an interface out of use though twins are of it: they can be read and moved, not changed.
+    #[serde(rename_all = "camelCase")]
+    Withdraw {
+        /// Which.
+        interface: InterfaceId,
+    },
     /// Telemetry that a program sends on a twin's behalf: in history and streams, no part of its state.
     #[serde(rename_all = "camelCase")]
     Telemetry {

@@ -56,6 +56,8 @@ fn of_command(command: &Command) -> usize {
         | Command::Start { .. }
         | Command::Unrelate { .. }
         | Command::Remove { .. }
+        | Command::Retire { .. }
+        | Command::Withdraw { .. }
         | Command::Defined { .. } => 0,
     }
 }

@@ -484,9 +484,11 @@ pub fn partition(body: &Body) -> Partition {
                 Partition::of(source.as_str())
             }
             Command::Incoming { edge, .. } => Partition::of(edge.target.as_str()),
-            Command::Apply { .. } | Command::Remove { .. } | Command::Defined { .. } => {
-                Partition::default()
-            }
+            Command::Apply { .. }
+            | Command::Remove { .. }
+            | Command::Retire { .. }
+            | Command::Withdraw { .. }
+            | Command::Defined { .. } => Partition::default(),
         },
     }
 }

@@ -67,6 +67,16 @@ impl From<Problem> for Refusal {
 fn azure(code: &str) -> (&'static str, StatusCode) {
     match code {
         "unknown-twin" => ("DigitalTwinNotFound", StatusCode::NOT_FOUND),
+        "unknown-model" => ("ModelNotFound", StatusCode::NOT_FOUND),
+        "retired-interface" => ("ModelDecommissioned", StatusCode::BAD_REQUEST),
+        "invalid-model" | "incomplete-model" | "inheritance-cycle" => {
+            ("DTDLParserError", StatusCode::BAD_REQUEST)
+        }
+        "in-use" => ("ModelReferencesNotDeleted", StatusCode::CONFLICT),
+        "malformed-query" => ("SqlQueryError", StatusCode::BAD_REQUEST),
+        "query-limit" => ("QueryLimitExceeded", StatusCode::BAD_REQUEST),
+        "query-timeout" => ("TimeoutError", StatusCode::BAD_REQUEST),
+        "malformed-token" => ("InvalidArgument", StatusCode::BAD_REQUEST),
         "unknown-component" => ("ComponentNotFound", StatusCode::NOT_FOUND),
         "no-relationship" | "not-found" => ("RelationshipNotFound", StatusCode::NOT_FOUND),
         "has-relationships" => ("RelationshipsNotDeleted", StatusCode::BAD_REQUEST),

@@ -4,6 +4,7 @@
 mod doors;
 mod events;
 mod matrix;
+mod models;
 mod objects;
 mod plane;
 mod rig;

@@ -14,7 +14,8 @@ pub fn on_path(program: &str) -> bool {
         .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
-fn target() -> PathBuf {
+/// The folder that the program was built in.
+pub fn target() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_gemelli"))
         .ancestors()
         .nth(2)
@@ -79,7 +80,8 @@ impl Secure {
     }
 }
 
-fn suite(name: &str, what: &str, ran: Ran) {
+/// A suite in another language went through.
+pub fn suite(name: &str, what: &str, ran: Ran) {
     assert!(
         ran.code == 0 && !ran.out.contains("FAIL") && ran.out.contains("ok "),
         "{name} {what}\n{}{}",

@@ -1,6 +1,7 @@
 //! The program as its users meet it: real processes, real sockets, real clients.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod adt;
 mod beyond;
 mod demo;
 mod docs;

@@ -10,11 +10,11 @@ use crate::{
     state::State,
 };
 use gemelli_event::{
-    Partition, Seq,
+    Partition, Record, Seq,
     record::{Command, Edge},
 };
 use gemelli_model::{
-    TwinId, Value,
+    InterfaceId, TwinId, Value,
     manifest::{self, Kind, Manifest, Relation, Twin},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,6 +29,8 @@ pub(super) struct Plan {
     version: u64,
     commands: Vec<(Key, Command)>,
     objects: Vec<Value>,
+    /// Interfaces that are new or another form of themselves.
+    uploaded: Vec<InterfaceId>,
 }
 
 impl Plan {
@@ -45,6 +47,7 @@ pub(super) fn plan(state: &State, side: &Side, manifests: &[Value]) -> Result<Pl
     let manifests = manifests.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let (change, mut changes) = definitions_of(state, &manifests);
     let changed = changes.values().any(|c| *c != "unchanged");
+    let uploaded: Vec<_> = change.interfaces.iter().map(|i| i.id.clone()).collect();
     let definitions = if changed {
         let brought: Vec<_> = change.connections.iter().map(|(n, _)| n.clone()).collect();
         let definitions = state.definitions.changed(change, side.judged)?;
@@ -107,12 +110,14 @@ pub(super) fn plan(state: &State, side: &Side, manifests: &[Value]) -> Result<Pl
         version,
         commands,
         objects,
+        uploaded,
     })
 }
 
-pub(super) fn apply(engine: &mut Engine, seq: Seq, plan: Plan) -> Value {
+pub(super) fn apply(engine: &mut Engine, seq: Seq, record: &Record, plan: Plan) -> Value {
     let answer = plan.answer();
-    if let Some(definitions) = plan.definitions {
+    if let Some(mut definitions) = plan.definitions {
+        definitions.uploaded(&plan.uploaded, record.accepted_ms);
         define(engine, seq, definitions);
     }
     for (key, command) in plan.commands {
@@ -191,6 +196,7 @@ fn definitions_of(state: &State, manifests: &[Manifest]) -> (definitions::Change
                     .filter(|c| c.id() == &interface.id);
                 let outcome = match known {
                     None => "created",
+                    Some(known) if state.definitions.status(known.id()).withdrawn => "created",
                     Some(known) if **known.source() == interface => "unchanged",
                     Some(_) => "configured",
                 };

@@ -40,6 +40,7 @@ pub(super) fn plan(
         interface = state.definitions.find(id)?.clone();
         put::check_move(twin, &interface)?;
     }
+    state.definitions.check_writable(interface.id())?;
     let mut patched = Patched {
         twin,
         interface: &interface,
@@ -135,7 +136,9 @@ impl Patched<'_> {
         let Some(info) = new.or(old.filter(|_| self.strict)) else {
             return Err(payload::unknown(self.interface, name));
         };
-        let part = matches!(info.kind, SlotKind::Component(_));
+        // One that the new interface does not have may go.
+        let part =
+            matches!(info.kind, SlotKind::Component(_)) && self.interface.slot_of(name).is_some();
         if self.strict && part && operation.op == Op::Remove && operation.path.len() == 1 {
             let why = format!("{} is a component, which stays", operation.pointer());
             return Err(pointer::malformed(self.about, &why));
@@ -167,9 +170,10 @@ impl Patched<'_> {
             ..
         } = self;
         if strict && twin.interface.id() != interface.id() {
-            // What is not touched has to fit its new place.
+            // What is not touched has to fit its new place; components come and go with the model.
             for (slot, cell) in twin.interface.slots().iter().zip(&twin.cells) {
-                if !slot.derived() && !cell.value.is_null() {
+                let goes = slot.part().is_some() && interface.slot_of(&slot.name).is_none();
+                if !goes && !slot.derived() && !cell.value.is_null() {
                     values
                         .entry(slot.name.clone())
                         .or_insert_with(|| cell.value.clone());

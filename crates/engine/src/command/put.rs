@@ -50,6 +50,15 @@ pub(super) fn plan(
             .judged
             .by(|| check_new(state, side, twin, &interface))?,
     }
+    let retired = state.definitions.status(interface.id()).retired;
+    if existing.is_none() && retired && side.judged == Judged::Now {
+        let reason = format!(
+            "interface {} is decommissioned: no new twin may be of it",
+            interface.id()
+        );
+        let remedy = "choose a newer interface, or put this one back in service";
+        return Err(Rejection::new("retired-interface", reason, remedy));
+    }
     let about = |name: &str| ("Twin", twin.as_str().into(), pointer::of(&[name]));
     let values = payload::fit_all(&interface, properties, about)?;
     Ok(Plan {

@@ -6,7 +6,7 @@ use super::{
     marks, read_marks,
 };
 use crate::{
-    Damaged, Definitions, Engine,
+    Damaged, Definitions, Engine, Status,
     clock::EventClock,
     engine::Judged,
     outbox::{Emit, Key, Outbox, Places},
@@ -15,6 +15,9 @@ use crate::{
 use gemelli_event::{Partition, record::Command};
 use gemelli_model::{Interface, InterfaceId, TwinId, Value};
 use std::{collections::BTreeMap, sync::Arc};
+
+/// Beside an interface's own members: what is known of it besides. Left out where there is nothing.
+const STATUS: &str = "$status";
 
 /// The outbox is left out of the state hash: live it is empty where a replay still holds what
 /// turned out to need no record.
@@ -25,7 +28,12 @@ pub(super) fn encode(engine: &Engine, with_outbox: bool) -> Vec<u8> {
     out.count(definitions.interfaces().count());
     for interface in definitions.interfaces() {
         out.text(interface.id().as_str());
-        let json = serde_json::to_value(&**interface.source()).unwrap_or_default();
+        let mut json = serde_json::to_value(&**interface.source()).unwrap_or_default();
+        let status = definitions.status(interface.id());
+        if let (Some(fields), true) = (json.as_object_mut(), status != Status::default()) {
+            let status = serde_json::to_value(status).unwrap_or_default();
+            fields.insert(STATUS.into(), status);
+        }
         out.value(&Value::from(&json));
     }
     out.count(definitions.connections().count());
@@ -103,9 +111,16 @@ pub(super) fn load(engine: &mut Engine, bytes: &[u8]) -> Result<(), Damaged> {
     let mut from = Reader::new("meta", bytes, FORMAT)?;
     let version = from.number()?;
     let mut sources = BTreeMap::new();
+    let mut status = BTreeMap::new();
     for _ in 0..from.count()? {
         let (id, value) = (from.text()?, from.value()?);
-        let json = serde_json::to_value(&value).map_err(|e| from.broken(e.to_string()))?;
+        let mut json = serde_json::to_value(&value).map_err(|e| from.broken(e.to_string()))?;
+        let known = json.as_object_mut().and_then(|f| f.remove(STATUS));
+        if let Some(known) = known {
+            let known: Status = serde_json::from_value(known)
+                .map_err(|e| from.broken(format!("interface {id}: {e}")))?;
+            status.insert(InterfaceId::new(id.clone()), known);
+        }
         let mut interface: Interface = serde_json::from_value(json)
             .map_err(|e| from.broken(format!("interface {id}: {e}")))?;
         interface.id = InterfaceId::new(id);
@@ -115,8 +130,9 @@ pub(super) fn load(engine: &mut Engine, bytes: &[u8]) -> Result<(), Damaged> {
         .list(|from| Ok((from.text()?, from.value()?)))?
         .into_iter()
         .collect();
-    let definitions = Definitions::of(version, &sources, connections, None, Judged::Before)
+    let mut definitions = Definitions::of(version, &sources, connections, None, Judged::Before)
         .map_err(|why| from.broken(why.to_string()))?;
+    definitions.set_status(status);
     engine.state.definitions = Arc::new(definitions);
     let (known, now_ms) = (from.number()? != 0, from.signed()?);
     let (far, ahead) = (
