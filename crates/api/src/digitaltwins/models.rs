@@ -211,7 +211,7 @@ fn read_all(documents: &[Value], definitions: &Definitions) -> Result<Vec<Interf
 fn refused(refused: Refused) -> Problem {
     const REMEDY: &str = "check them with gemelli model check";
     let fault = |code: &'static str, detail: String, pointer: String| Fault {
-        code,
+        code: code.into(),
         detail,
         remedy: REMEDY.into(),
         object: None,
