@@ -82,6 +82,17 @@ pub const TOOLS: &[Tool] = &[
         source: Source::Npm,
     },
     Tool {
+        name: "jsonschema",
+        found: || {
+            step::output(
+                &venv().join("bin/python").to_string_lossy(),
+                &["-c", "import jsonschema"],
+            )
+            .is_some()
+        },
+        source: Source::Pip(&["jsonschema==4.26.0"]),
+    },
+    Tool {
         name: "mqtt.js",
         found: || {
             step::root()

@@ -1,4 +1,4 @@
-//! DTDL documents as interfaces of the product, and back.
+//! DTDL documents as interfaces of the product, and back; interfaces as JSON Schema and Thing Models.
 //!
 //! [`read`] takes texts and gives an [`Interface`] for each DTDL Interface in them, with the
 //! document that it was written in; [`from_dtdl`] takes a model that is read already. Members are
@@ -19,14 +19,22 @@
 
 mod document;
 mod extension;
+mod file_name;
+mod json_schema;
 mod lenient;
+mod lost;
 mod member;
 mod name;
+mod thing_model;
 mod write;
 
 pub use document::{documents, value_of};
+pub use file_name::file_names;
+pub use json_schema::{DIALECT, to_json_schema};
 pub use lenient::{Mended, mend_ktwin};
+pub use lost::lost;
 pub use name::{dtmi_of, id_of};
+pub use thing_model::{THING_CONTEXT, THING_MEDIA_TYPE, ThingModel, to_thing_model};
 pub use write::{to_dtdl, to_dtdl_set};
 
 use crate::{
@@ -121,8 +129,19 @@ pub fn from_dtdl(model: &Model, id: &str) -> Result<Interface, Refused> {
 /// or has as components need not be there, schemas do.
 ///
 /// # Errors
-/// As [`read`]. A document with more than one Interface gives the first of the text.
+/// As [`read`]. A document with more than one Interface gives the outer one.
 pub fn from_document(document: &Value) -> Result<Interface, Refused> {
+    let all = from_document_whole(document)?;
+    let id = identifier(document);
+    let outer = all.into_iter().find(|interface| interface.id == id_of(id));
+    outer.ok_or_else(|| Refused::Unknown(id.into()))
+}
+
+/// All interfaces of one document: its own, and those that are written within it, each with a document.
+///
+/// # Errors
+/// As [`from_document`].
+pub fn from_document_whole(document: &Value) -> Result<Vec<Interface>, Refused> {
     let source = Source {
         name: "dtdl".to_owned(),
         text: document.to_string(),
@@ -135,17 +154,19 @@ pub fn from_document(document: &Value) -> Result<Interface, Refused> {
         };
         Some(missing.iter().map(stub).collect())
     };
-    let id = document
-        .get("@id")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let read = read(&[source], &Options::default(), &mut stubs)?;
-    let mut found = read.interfaces.into_iter();
-    let mut interface = found
-        .find(|interface| interface.id == id_of(id))
-        .ok_or_else(|| Refused::Unknown(id.into()))?;
-    interface.dtdl = Some(document.clone());
-    Ok(interface)
+    let mut read = read(&[source], &Options::default(), &mut stubs)?;
+    let outer = id_of(identifier(document));
+    for interface in &mut read.interfaces {
+        if interface.id == outer {
+            interface.dtdl = Some(document.clone());
+        }
+    }
+    Ok(read.interfaces)
+}
+
+fn identifier(document: &Value) -> &str {
+    let id = document.get("@id").and_then(Value::as_str);
+    id.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use crate::{
     Interface, InterfaceId, Schema,
+    dtdl::dtmi::{Dtmi, Version},
     interface::{Command, Property, Relationship, Telemetry},
 };
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -47,7 +48,8 @@ impl fmt::Display for Change {
     }
 }
 
-/// Every difference between two sets of interfaces, by interface.
+/// Every difference between two sets of interfaces, by interface. An interface that is gone is compared
+/// with the next version of its identifier, if the new set has one.
 ///
 /// ```
 /// use gemelli_model::{Interface, diff::{Impact, diff}};
@@ -61,18 +63,24 @@ pub fn diff(old: &[Interface], new: &[Interface]) -> Vec<Change> {
         all.iter().map(|i| (i.id.clone(), i.clone())).collect()
     };
     let (old, new) = (by_id(old), by_id(new));
+    let successors = successors(&old, &new);
     let mut changes = Vec::new();
     for (id, before) in &old {
         let mut found = Changes {
             interface: id,
             list: &mut changes,
         };
-        match new.get(id) {
-            Some(after) => found.interfaces(before, after),
+        let next = successors.get(id);
+        if let Some(next) = next {
+            found.compatible(None, format!("its next version is {next}"));
+        }
+        match new.get(next.unwrap_or(id)) {
+            Some(after) => found.interfaces(&renamed(before, &successors), after),
             None => found.breaking(None, "it is gone, and twins of it have no interface"),
         }
     }
-    for id in new.keys().filter(|id| !old.contains_key(*id)) {
+    let known = |id: &&InterfaceId| old.contains_key(*id) || successors.values().any(|n| n == *id);
+    for id in new.keys().filter(|id| !known(id)) {
         changes.push(Change {
             interface: id.clone(),
             member: None,
@@ -81,6 +89,49 @@ pub fn diff(old: &[Interface], new: &[Interface]) -> Vec<Change> {
         });
     }
     changes
+}
+
+/// The interfaces that are gone, each with the highest of the new versions of its identifier.
+fn successors(
+    old: &BTreeMap<InterfaceId, Interface>,
+    new: &BTreeMap<InterfaceId, Interface>,
+) -> BTreeMap<InterfaceId, InterfaceId> {
+    let mut latest: BTreeMap<&str, (Option<Version>, &InterfaceId)> = BTreeMap::new();
+    for id in new.keys().filter(|id| !old.contains_key(*id)) {
+        if let Ok(dtmi) = Dtmi::parse(id.as_str()) {
+            let entry = latest.entry(dtmi.path).or_insert((dtmi.version, id));
+            *entry = (*entry).max((dtmi.version, id));
+        }
+    }
+    let gone = old.keys().filter(|id| !new.contains_key(*id));
+    gone.filter_map(|id| {
+        let dtmi = Dtmi::parse(id.as_str()).ok()?;
+        let (version, next) = latest.get(dtmi.path)?;
+        (*version > dtmi.version).then(|| (id.clone(), (*next).clone()))
+    })
+    .collect()
+}
+
+/// An interface with the next versions of those that it names.
+fn renamed(interface: &Interface, to: &BTreeMap<InterfaceId, InterfaceId>) -> Interface {
+    let mut interface = interface.clone();
+    let next = |id: &mut InterfaceId| {
+        if let Some(next) = to.get(id) {
+            *id = next.clone();
+        }
+    };
+    interface.extends.iter_mut().for_each(next);
+    let targets = interface.relationships.iter_mut();
+    targets.filter_map(|r| r.target.as_mut()).for_each(next);
+    let parts = interface.components.iter_mut();
+    parts.for_each(|component| next(&mut component.interface));
+    let derived = interface.properties.iter_mut();
+    let derived = derived.filter_map(|property| property.derived.as_mut());
+    let aggregates = derived.filter_map(|derived| derived.aggregate.as_mut());
+    aggregates
+        .filter_map(|a| a.interface.as_mut())
+        .for_each(next);
+    interface
 }
 
 struct Changes<'a> {
@@ -423,6 +474,39 @@ mod tests {
             let told: Vec<String> = changes.iter().map(ToString::to_string).collect();
             assert_eq!(told.join("\n"), wanted, "{old} -> {new}");
         }
+    }
+
+    #[test]
+    fn the_next_version_of_an_identifier_is_compared_with_the_last() {
+        let versioned = |id: &str, spec: &str| {
+            let mut interface = interface(spec);
+            interface.id = id.into();
+            interface
+        };
+        let one = "{ properties: [{ name: a, schema: long }], relationships: [{ name: r, target: 'dtmi:t:lamp;1' }] }";
+        let two = one.replace("lamp;1", "lamp;3");
+        let changes = diff(
+            &[versioned("dtmi:t:lamp;1", one)],
+            &[
+                versioned("dtmi:t:lamp;2", "{}"),
+                versioned("dtmi:t:lamp;3", &two.replace("long", "integer")),
+            ],
+        );
+        let told: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        let wanted = [
+            "compatible: dtmi:t:lamp;1: its next version is dtmi:t:lamp;3",
+            "breaking: dtmi:t:lamp;1 a: it was a whole number of 64 bits and is a whole number of 32 bits",
+            "compatible: dtmi:t:lamp;2: it is new",
+        ];
+        assert_eq!(told, wanted);
+        let back = diff(
+            &[versioned("dtmi:t:lamp;2", "{}")],
+            &[versioned("dtmi:t:lamp;1", "{}")],
+        );
+        assert!(
+            back.iter().any(|c| c.impact == Impact::Breaking),
+            "{back:?}"
+        );
     }
 
     #[test]

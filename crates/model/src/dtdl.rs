@@ -6,6 +6,7 @@
 //!
 //! Layers (fragments in identifiers) are no part of these versions and are refused.
 
+pub mod adt;
 mod check;
 mod context;
 pub mod dtmi;

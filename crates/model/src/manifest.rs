@@ -1,7 +1,7 @@
 //! Manifests: the one form in which objects are written, applied and shown.
 //!
 //! Text (YAML with any number of documents, or JSON, a list included) goes in; typed objects and
-//! *all* that is wrong with the text come out. KTWIN's resources are taken too. What needs other objects (does the interface
+//! *all* that is wrong with the text come out. KTWIN's resources and DTDL documents are taken too. What needs other objects (does the interface
 //! exist, does an expression compile) is checked by those who have them.
 
 mod connection;
@@ -100,7 +100,8 @@ impl Parsed {
     }
 }
 
-/// Reads a text: YAML or JSON, several documents or a list of them.
+/// Reads a text: YAML or JSON, several documents or a list of them. An object with `@context` and
+/// without `apiVersion` is a DTDL document, and becomes an interface with `dtdl`.
 pub fn parse(text: &str) -> Parsed {
     let documents = match tree::documents(text) {
         Ok(documents) => documents,
@@ -112,7 +113,10 @@ pub fn parse(text: &str) -> Parsed {
         }
     };
     let mut parsed = Parsed::default();
-    let mut reader = Reader::default();
+    let mut reader = Reader {
+        given: true,
+        ..Reader::default()
+    };
     let mut gaps = Gaps::default();
     for (number, document) in documents.iter().enumerate() {
         reader.document = number;
@@ -133,6 +137,12 @@ pub fn parse(text: &str) -> Parsed {
 impl Parsed {
     fn take(&mut self, reader: &Reader, node: &Node, path: &Path<'_>, gaps: &mut Gaps) {
         let before = reader.problems.borrow().len();
+        if node.field("apiVersion").is_none() && node.field("@context").is_some() {
+            for interface in document::interfaces(reader, node, path) {
+                self.keep(reader, Manifest::of_interface(interface), node, path);
+            }
+            return;
+        }
         let foreign = match node.field("apiVersion").map(|node| &node.shape) {
             Some(Shape::Scalar(Value::Text(version))) => ktwin::is_ours(version),
             _ => false,
@@ -147,18 +157,22 @@ impl Parsed {
         if let Some(manifest) = manifest
             && clean
         {
-            let twice = self.manifests.iter().zip(&self.places);
-            let mut twice = twice.filter(|(m, _)| m.name == manifest.name);
-            if let Some((_, first)) = twice.find(|(m, _)| m.kind.as_str() == manifest.kind.as_str())
-            {
-                let message = format!("{} {} comes twice", manifest.kind.as_str(), manifest.name);
-                let remedy = format!("keep one of the two; the first is at line {}", first.line);
-                reader.report("duplicate-id", node.at, path, message, remedy);
-                return;
-            }
-            self.manifests.push(manifest);
-            self.places.push(node.at);
+            self.keep(reader, manifest, node, path);
         }
+    }
+
+    /// Takes an object, unless the text has one of its kind and name already.
+    fn keep(&mut self, reader: &Reader, manifest: Manifest, node: &Node, path: &Path<'_>) {
+        let twice = self.manifests.iter().zip(&self.places);
+        let mut twice = twice.filter(|(m, _)| m.name == manifest.name);
+        if let Some((_, first)) = twice.find(|(m, _)| m.kind.as_str() == manifest.kind.as_str()) {
+            let message = format!("{} {} comes twice", manifest.kind.as_str(), manifest.name);
+            let remedy = format!("keep one of the two; the first is at line {}", first.line);
+            reader.report("duplicate-id", node.at, path, message, remedy);
+            return;
+        }
+        self.manifests.push(manifest);
+        self.places.push(node.at);
     }
 }
 

@@ -1,8 +1,12 @@
 //! `gemelli model`: documents of the modelling language, on this machine, without a server.
 
 mod check;
+mod diff;
+mod export;
 mod files;
 mod graph;
+mod import;
+mod interfaces;
 mod load;
 mod picture;
 mod show;
@@ -10,7 +14,7 @@ mod verdict;
 
 use crate::{failure::Failure, settings::Settings};
 
-/// Check and look at models written in DTDL, without a server
+/// Check, compare and convert models, without a server
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -22,6 +26,9 @@ enum What {
     Check(check::Args),
     Show(show::Args),
     Graph(graph::Args),
+    Diff(diff::Args),
+    Export(export::Args),
+    Import(import::Args),
     Verdict(verdict::Args),
 }
 
@@ -31,6 +38,9 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
         What::Check(args) => check::run(args, settings),
         What::Show(args) => show::run(args, settings),
         What::Graph(args) => graph::run(args),
+        What::Diff(args) => diff::run(args, settings),
+        What::Export(args) => export::run(args),
+        What::Import(args) => import::run(args),
         What::Verdict(args) => verdict::run(args),
     }
 }

@@ -1,6 +1,6 @@
-//! Models on disk: checked, shown, drawn, and verdicts on cases.
+//! Models on disk: checked, shown, drawn, compared, converted, applied, and verdicts on cases.
 
-use super::fixture::{Home, root};
+use super::fixture::{Home, Server, root};
 
 const LAMP: &str = r#"{
   "@context": "dtmi:dtdl:context;3",
@@ -148,6 +148,88 @@ fn a_set_is_drawn_in_two_languages() {
     let mermaid = home.run(&["model", "graph", &models, "--to", "mermaid"]);
     assert!(mermaid.out.starts_with("flowchart LR\n"), "{}", mermaid.out);
     assert!(mermaid.out.contains("-->|\"near\"|"), "{}", mermaid.out);
+}
+
+#[test]
+fn another_service_takes_less_and_a_fork_is_mended_only_by_name() {
+    let (home, models) = home();
+    let ran = home.run(&["model", "check", &models, "--strict", "adt"]);
+    assert_eq!(ran.code, 5, "{}{}", ran.out, ran.err);
+    assert!(
+        ran.err.contains("error[not-portable]: the command dim"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("smart.json:6:"), "{}", ran.err);
+    let lamp = format!("{models}/lamp.json");
+    assert_eq!(home.run(&["model", "check", &lamp, "--strict", "adt"]).code, 0);
+    let fork = LAMP.replace("\"dtmi:test:lamp;1\"", "\"test:Lamp\"");
+    let fork = home.file("fork.json", &fork);
+    assert_eq!(home.run(&["model", "check", &fork]).code, 5);
+    let ran = home.run(&["model", "check", &fork, "--lenient", "ktwin", "-o", "name"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(ran.out, "interface/dtmi:test:Lamp;1\n");
+    assert!(ran.err.contains("warning: "), "{}", ran.err);
+}
+
+#[test]
+fn versions_are_compared_and_what_breaks_ends_with_one() {
+    let (home, models) = home();
+    let wider = LAMP.replace("lamp;1", "lamp;2");
+    let wider = home.file("wider.json", &wider);
+    let lamp = format!("{models}/lamp.json");
+    let ran = home.run(&["model", "diff", &lamp, &wider]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let narrower = LAMP.replace("\"double\"", "\"integer\"");
+    let narrower = home.file("narrower.json", &narrower);
+    let ran = home.run(&["model", "diff", &lamp, &narrower, "-o", "json"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    let rows: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(rows[0]["impact"], "breaking");
+    assert_eq!(rows[0]["member"], "power");
+}
+
+#[test]
+fn models_go_out_and_come_back() {
+    let (home, models) = home();
+    for (language, wanted) in [
+        ("dtdl", "\"@context\": \"dtmi:dtdl:context;3\""),
+        ("ktwin", "kind: TwinInterface"),
+        ("jsonschema", "draft/2020-12"),
+        ("td", "tm:extends"),
+    ] {
+        let ran = home.run(&["model", "export", &models, "--to", language]);
+        assert_eq!(ran.code, 0, "{language}: {}", ran.err);
+        assert!(ran.out.contains(wanted), "{language}: {}", ran.out);
+        let lacks = ["ktwin", "td"].contains(&language);
+        assert_eq!(ran.err.contains("left out"), lacks, "{language}: {}", ran.err);
+    }
+    let things = home.path.join("things").display().to_string();
+    let ran = home.run(&["model", "export", &models, "--to", "td", "--dir", &things]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let smart = home.path.join("things/test-smartlamp-1.tm.jsonld");
+    let smart = std::fs::read_to_string(smart).unwrap();
+    assert!(smart.contains("./test-lamp-1.tm.jsonld"), "{smart}");
+    let ran = home.run(&["model", "import", &models]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let imported = home.file("imported.yaml", &ran.out);
+    let ran = home.run(&["model", "diff", &models, &imported]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
+}
+
+#[test]
+fn documents_are_applied_as_they_are() {
+    let server = Server::start(&[]);
+    let home = &server.home;
+    let set = home.file("set.json", &format!("[{LAMP},{SMART}]"));
+    let ran = home.run(&["apply", "-f", &set]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("interface/dtmi:test:smartLamp;1 created"), "{}", ran.out);
+    let ran = home.run(&["get", "interfaces", "dtmi:test:lamp;1", "-o", "json"]);
+    let held: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(held["spec"]["dtdl"]["@id"], "dtmi:test:lamp;1", "{}", ran.out);
+    let again = home.run(&["apply", "-f", &set]);
+    assert!(again.out.contains("unchanged"), "{}", again.out);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Reads the spec of an interface that is nothing but a DTDL document.
+//! Reads DTDL documents: alone, as the whole spec of an interface, or beside members that say the same.
 
 use super::{
     reader::{Path, Reader},
@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Interface,
     convert::{self, Refused},
+    diff,
     dtdl::Fault,
 };
 use std::sync::Arc;
@@ -18,16 +19,73 @@ pub(super) fn interface(
     path: &Path<'_>,
 ) -> Option<Interface> {
     let document = node.value();
-    let refused = match convert::from_document(&document) {
-        Ok(interface) if interface.id.as_str() == &**name => return Some(interface),
+    match convert::from_document(&document) {
+        Ok(interface) if interface.id.as_str() == &**name => Some(interface),
         Ok(interface) => {
             let message = format!("the document defines {}, the manifest {name}", interface.id);
             let remedy = "give metadata.name the @id of the document";
             reader.report("malformed-id", node.at, path, message, remedy);
-            return None;
+            None
         }
-        Err(refused) => refused,
+        Err(refused) => {
+            report(reader, node, path, refused);
+            None
+        }
+    }
+}
+
+/// The interfaces of a document that stands where a manifest may stand.
+pub(super) fn interfaces(reader: &Reader, node: &Node, path: &Path<'_>) -> Vec<Interface> {
+    let named = |interface: &Interface| match crate::id::check(interface.id.as_str()) {
+        Ok(()) => true,
+        Err(why) => {
+            reader.report(
+                "malformed-id",
+                node.at,
+                path,
+                why.to_string(),
+                "choose another @id",
+            );
+            false
+        }
     };
+    match convert::from_document_whole(&node.value()) {
+        Ok(interfaces) => interfaces.into_iter().filter(named).collect(),
+        Err(refused) => {
+            report(reader, node, path, refused);
+            Vec::new()
+        }
+    }
+}
+
+/// Reports members that are not what the document beside them means.
+pub(super) fn compare(
+    reader: &Reader,
+    name: &Arc<str>,
+    node: &Node,
+    path: &Path<'_>,
+    given: &Interface,
+) {
+    let Some(meant) = interface(reader, name, node, path) else {
+        return;
+    };
+    if meant == *given {
+        return;
+    }
+    let changes = diff::diff(std::slice::from_ref(&meant), std::slice::from_ref(given));
+    let first = changes.iter().map(|change| match &change.member {
+        Some(member) => format!("of {member}, {}", change.reason),
+        None => change.reason.clone(),
+    });
+    let first = first.into_iter().next();
+    let first = first.unwrap_or_else(|| "a name or a text for people differs".to_owned());
+    let message = format!("the members contradict the document beside them: {first}");
+    let remedy =
+        "say it in the document and leave the members out, or take dtdl out and keep the members";
+    reader.report("contradictory-model", node.at, path, message, remedy);
+}
+
+fn report(reader: &Reader, node: &Node, path: &Path<'_>, refused: Refused) {
     match refused {
         Refused::Invalid(faults) => {
             for fault in &faults {
@@ -39,7 +97,6 @@ pub(super) fn interface(
             reader.report("invalid-model", node.at, path, other.to_string(), remedy);
         }
     }
-    None
 }
 
 fn told(fault: &Fault) -> String {

@@ -84,6 +84,9 @@ pub(super) fn interface(
         open: fields.flag("open", false),
         dtdl: fields.get("dtdl").map(Node::value),
     };
+    if let (Some(document), true) = (fields.get("dtdl"), reader.given) {
+        document::compare(reader, name, document, &path.name("dtdl"), &interface);
+    }
     Some(interface)
 }
 

@@ -63,6 +63,8 @@ impl fmt::Display for Path<'_> {
 #[derive(Default)]
 pub(crate) struct Reader {
     pub document: usize,
+    /// Whether the text comes from a user: what it says twice is compared. A canonical form was.
+    pub given: bool,
     pub problems: RefCell<Vec<Problem>>,
 }
 

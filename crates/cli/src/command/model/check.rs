@@ -1,12 +1,15 @@
-//! `gemelli model check`: whether documents are a valid set, and what is in it.
+//! `gemelli model check`: whether documents are a valid set, or one for another service, and what is in it.
 
-use super::load;
+use super::load::{self, Reading};
 use crate::{
-    failure::Failure,
+    failure::{Exit, Failure, Place},
     output::{self, Column, Format, Sheet, cell},
     settings::Settings,
 };
-use gemelli_model::dtdl::Model;
+use gemelli_model::dtdl::{
+    Model,
+    adt::{self, Breach},
+};
 use serde_json::{Value as Json, json};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -19,6 +22,12 @@ pub struct Args {
     /// File, or folder with .json files (in its folders too); may be repeated
     #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
+    /// Refuse too what a service refuses that takes less than the language: adt (Azure Digital Twins)
+    #[arg(long, value_name = "SERVICE", value_parser = ["adt"])]
+    strict: Option<String>,
+    /// Let pass what a fork of an ontology does otherwise, with warnings: ktwin
+    #[arg(long, value_name = "FORK", value_parser = ["ktwin"])]
+    lenient: Option<String>,
 }
 
 /// The counted kinds of contents: class, member of a row.
@@ -84,16 +93,60 @@ const SHEET: Sheet = Sheet {
 /// Runs it.
 pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let format = Format::of(settings)?;
-    let loaded = load::load(&args.paths)?;
+    let reading = Reading::of(args.lenient.as_deref());
+    let loaded = load::load(&args.paths, reading)?;
+    if args.strict.is_some() {
+        portable(&loaded, reading)?;
+    }
     let rows = Tree::of(&loaded).rows();
     output::list(format, &SHEET, &rows)?;
     output::say(&format!(
         "valid: {} interfaces, {} elements in {} files",
         rows.len(),
-        loaded.model.element_count(),
+        loaded.model().element_count(),
         loaded.files.len(),
     ));
     Ok(())
+}
+
+/// Refuses what Azure Digital Twins does; every breach is said before this fails.
+fn portable(loaded: &load::Loaded, reading: Reading) -> Result<(), Failure> {
+    let breaches = adt::breaches(loaded.model());
+    if breaches.is_empty() {
+        let count = loaded.model().interfaces().count();
+        if count > adt::MAX_UPLOAD {
+            output::say(&format!(
+                "note: upload them in {} parts: one takes at most {} models",
+                count.div_ceil(adt::MAX_UPLOAD),
+                adt::MAX_UPLOAD,
+            ));
+        }
+        return Ok(());
+    }
+    for breach in breaches.iter().take(load::TOLD) {
+        told(loaded, breach, reading).print();
+    }
+    if breaches.len() > load::TOLD {
+        output::say(&format!("and {} more", breaches.len() - load::TOLD));
+    }
+    Err(Failure::silent(Exit::Refused))
+}
+
+fn told(loaded: &load::Loaded, breach: &Breach, reading: Reading) -> Failure {
+    let remedy = match &breach.element {
+        Some(element) => format!("look at {element}, or check without --strict adt"),
+        None => "check without --strict adt".to_owned(),
+    };
+    let failure = Failure::new(Exit::Refused, "not-portable", &breach.message, remedy);
+    let file = loaded.files.get(breach.source);
+    match file.filter(|_| breach.element.is_some() && reading == Reading::Strict) {
+        Some(file) => {
+            let text = String::from_utf8_lossy(&file.bytes);
+            let (line, column) = (breach.pos.line as usize, breach.pos.column as usize);
+            failure.at(Place::at(&file.name, &text, line, column))
+        }
+        None => failure,
+    }
 }
 
 /// Interfaces under the first of those that they extend.
@@ -110,7 +163,7 @@ impl<'a> Tree<'a> {
             children: BTreeMap::new(),
             roots: Vec::new(),
         };
-        for interface in loaded.model.interfaces() {
+        for interface in loaded.model().interfaces() {
             match interface.refs("extends").next() {
                 Some(parent) => tree.children.entry(parent).or_default().push(&interface.id),
                 None => tree.roots.push(&interface.id),
@@ -133,11 +186,11 @@ impl<'a> Tree<'a> {
 
     fn row(&self, id: &str, depth: usize) -> Json {
         let mut row = json!({ "id": id, "depth": depth });
-        let counts = counts(&self.loaded.model, id);
+        let counts = counts(self.loaded.model(), id);
         for ((_, member), count) in COUNTED.iter().zip(counts) {
             row[*member] = json!(count);
         }
-        if let Some(interface) = self.loaded.model.get(id) {
+        if let Some(interface) = self.loaded.model().get(id) {
             row["version"] = json!(interface.version);
             let file = self.loaded.files.get(interface.source);
             row["file"] = json!(file.map(|file| &file.name));

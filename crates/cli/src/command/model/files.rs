@@ -1,4 +1,4 @@
-//! The documents that paths name: files as they are, folders with every `.json` file below them.
+//! The documents that paths name: files as they are, folders with every file below them of some endings.
 
 use crate::failure::{Exit, Failure};
 use std::{
@@ -20,11 +20,11 @@ pub struct File {
 
 /// Reads all documents, those of a folder in the order of their names. Links below a folder are
 /// not followed.
-pub fn read(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
+pub fn read(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<File>, Failure> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            walk(path, 0, &mut files)?;
+            walk(path, endings, 0, &mut files)?;
         } else {
             take(path, &mut files)?;
         }
@@ -33,14 +33,22 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
         return Err(Failure::new(
             Exit::NotFound,
             "not-found",
-            "there is no .json file in what was named",
-            "name a file, or a folder that holds .json files",
+            format!(
+                "there is no .{} file in what was named",
+                endings.join(" or .")
+            ),
+            "name a file, or a folder that holds such files",
         ));
     }
     Ok(files)
 }
 
-fn walk(folder: &Path, depth: usize, files: &mut Vec<File>) -> Result<(), Failure> {
+fn walk(
+    folder: &Path,
+    endings: &[&str],
+    depth: usize,
+    files: &mut Vec<File>,
+) -> Result<(), Failure> {
     if depth > DEPTH {
         return Err(Failure::new(
             Exit::Refused,
@@ -58,12 +66,17 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<File>) -> Result<(), Failur
             .file_type()
             .map_err(|error| unreadable(&path, &error))?;
         if kind.is_dir() {
-            walk(&path, depth + 1, files)?;
-        } else if kind.is_file() && path.extension().is_some_and(|ending| ending == "json") {
+            walk(&path, endings, depth + 1, files)?;
+        } else if kind.is_file() && ends(&path, endings) {
             take(&path, files)?;
         }
     }
     Ok(())
+}
+
+fn ends(path: &Path, endings: &[&str]) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| endings.contains(&ending))
 }
 
 fn take(path: &Path, files: &mut Vec<File>) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! `gemelli model graph`: Interfaces and what ties them together, to be drawn.
 
 use super::{
-    load,
+    load::{self, Reading},
     picture::{Arrow, Line, Picture},
 };
 use crate::{failure::Failure, output};
@@ -21,7 +21,7 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let picture = picture(&load::load(&args.paths)?.model);
+    let picture = picture(&load::load(&args.paths, Reading::Strict)?.model());
     output::write(&match args.to.as_str() {
         "mermaid" => picture.mermaid(),
         _ => picture.dot(),

@@ -5,11 +5,30 @@ use crate::{
     failure::{Exit, Failure, Place},
     output,
 };
-use gemelli_model::dtdl::{self, Fault, Model, Options, Outcome, Source, json};
+use gemelli_model::{
+    convert::{self, Read, Refused},
+    dtdl::{Fault, Model, Options, Source, json},
+};
 use std::path::PathBuf;
 
 /// Errors that are told one by one.
-const TOLD: usize = 50;
+pub const TOLD: usize = 50;
+
+/// How much is let pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Nothing.
+    Strict,
+    /// What KTWIN's fork of the smart-city ontology does otherwise; each kind of it is said.
+    Ktwin,
+}
+
+impl Reading {
+    /// That of the flag `--lenient`.
+    pub fn of(lenient: Option<&str>) -> Self {
+        lenient.map_or(Self::Strict, |_| Self::Ktwin)
+    }
+}
 
 /// A valid set of documents.
 #[derive(Debug)]
@@ -17,12 +36,23 @@ pub struct Loaded {
     /// The documents, as elements number them.
     pub files: Vec<File>,
     /// What they mean.
-    pub model: Model,
+    pub read: Read,
+}
+
+impl Loaded {
+    /// The elements.
+    pub fn model(&self) -> &Model {
+        &self.read.model
+    }
 }
 
 /// Reads documents as one set. Everything that is wrong is said before this fails.
-pub fn load(paths: &[PathBuf]) -> Result<Loaded, Failure> {
-    let files = files::read(paths)?;
+pub fn load(paths: &[PathBuf], reading: Reading) -> Result<Loaded, Failure> {
+    set(files::read(paths, &["json"])?, reading)
+}
+
+/// As [`load`], of files that are read already.
+pub fn set(files: Vec<File>, reading: Reading) -> Result<Loaded, Failure> {
     let mut sources = Vec::new();
     let mut failures = Vec::new();
     for file in &files {
@@ -34,11 +64,27 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Failure> {
             Err(_) => failures.extend(json::parse(&file.bytes).err().map(|e| not_text(file, &e))),
         }
     }
+    if failures.is_empty() && reading == Reading::Ktwin {
+        sources = mended(&sources)?;
+    }
     if failures.is_empty() {
-        match dtdl::parse(&sources, &Options::default(), &mut |_| None) {
-            Outcome::Valid(model) => return Ok(Loaded { files, model }),
-            Outcome::Invalid(faults) => failures.extend(faults.iter().map(|f| invalid(&files, f))),
-            Outcome::Incomplete(ids) => failures.extend(ids.iter().map(|id| undefined(id))),
+        let refused = match convert::read(&sources, &Options::default(), &mut |_| None) {
+            Ok(read) => return Ok(Loaded { files, read }),
+            Err(refused) => refused,
+        };
+        match refused {
+            // Places in a document that was mended are not those of the file.
+            Refused::Invalid(faults) if reading == Reading::Ktwin => {
+                failures.extend(faults.iter().map(|fault| invalid(&[], fault)));
+            }
+            Refused::Invalid(faults) => failures.extend(faults.iter().map(|f| invalid(&files, f))),
+            Refused::Incomplete(ids) => failures.extend(ids.iter().map(|id| undefined(id))),
+            other => failures.push(Failure::new(
+                Exit::Refused,
+                "invalid-model",
+                other.to_string(),
+                "mend what it names",
+            )),
         }
     }
     failures.iter().take(TOLD).for_each(Failure::print);
@@ -46,6 +92,22 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Failure> {
         output::say(&format!("and {} more", failures.len() - TOLD));
     }
     Err(Failure::silent(Exit::Refused))
+}
+
+/// The documents as the strict reader takes them; what is changed is said.
+fn mended(sources: &[Source]) -> Result<Vec<Source>, Failure> {
+    let mended = convert::mend_ktwin(sources).map_err(|(name, error)| {
+        let text = sources.iter().find(|source| source.name == name);
+        let text = text.map(|source| source.text.as_str()).unwrap_or_default();
+        let (line, column) = (error.pos.line as usize, error.pos.column as usize);
+        let remedy = "a document is JSON; mend it there";
+        Failure::new(Exit::Refused, "invalid-model", error.to_string(), remedy)
+            .at(Place::at(&name, text, line, column))
+    })?;
+    for (warning, count) in &mended.warnings {
+        output::say(&format!("warning: {warning} ({count} times)"));
+    }
+    Ok(mended.sources)
 }
 
 fn not_text(file: &File, error: &json::Error) -> Failure {

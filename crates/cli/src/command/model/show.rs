@@ -1,6 +1,6 @@
 //! `gemelli model show`: one Interface with all it has.
 
-use super::load;
+use super::load::{self, Reading};
 use crate::{
     failure::{Exit, Failure},
     output::{self, Column, Format, Sheet, cell},
@@ -64,7 +64,8 @@ const SHEET: Sheet = Sheet {
 /// Runs it.
 pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let format = Format::of(settings)?;
-    let model = load::load(&args.paths)?.model;
+    let loaded = load::load(&args.paths, Reading::Strict)?;
+    let model = loaded.model();
     let known = |id: &str| model.interfaces().any(|interface| &*interface.id == id);
     if !known(&args.id) {
         return Err(Failure::new(
@@ -77,7 +78,7 @@ pub fn run(args: Args, settings: &Settings) -> Result<(), Failure> {
     let contents = model.contents(&args.id);
     let rows: Vec<Json> = contents
         .values()
-        .map(|content| row(&model, content))
+        .map(|content| row(model, content))
         .collect();
     output::list(format, &SHEET, &rows)
 }
