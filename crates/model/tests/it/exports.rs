@@ -99,11 +99,11 @@ spec:
     - { name: uuid, schema: uuid }
     - { name: any, schema: any }
     - { name: enum, schema: { enum: [on, off] } }
-    - { name: object, schema: { object: [{ name: at, schema: long }] } }
+    - { name: object, schema: { object: { fields: [{ name: at, schema: long }] } } }
     - { name: array, schema: { array: boolean } }
     - { name: map, schema: { map: long } }
     - name: tree
-      schema: { recursive: { of: { ref: n }, schemas: { n: { object: [{ name: value, schema: long }, { name: children, schema: { array: { ref: n } } }] } } } }
+      schema: { recursive: { of: { ref: n }, schemas: { n: { object: { fields: [{ name: value, schema: long }, { name: children, schema: { array: { ref: n } } }] } } } } }
 "#;
 
 #[test]
