@@ -162,7 +162,10 @@ fn another_service_takes_less_and_a_fork_is_mended_only_by_name() {
     );
     assert!(ran.err.contains("smart.json:6:"), "{}", ran.err);
     let lamp = format!("{models}/lamp.json");
-    assert_eq!(home.run(&["model", "check", &lamp, "--strict", "adt"]).code, 0);
+    assert_eq!(
+        home.run(&["model", "check", &lamp, "--strict", "adt"]).code,
+        0
+    );
     let fork = LAMP.replace("\"dtmi:test:lamp;1\"", "\"test:Lamp\"");
     let fork = home.file("fork.json", &fork);
     assert_eq!(home.run(&["model", "check", &fork]).code, 5);
@@ -202,7 +205,12 @@ fn models_go_out_and_come_back() {
         assert_eq!(ran.code, 0, "{language}: {}", ran.err);
         assert!(ran.out.contains(wanted), "{language}: {}", ran.out);
         let lacks = ["ktwin", "td"].contains(&language);
-        assert_eq!(ran.err.contains("left out"), lacks, "{language}: {}", ran.err);
+        assert_eq!(
+            ran.err.contains("left out"),
+            lacks,
+            "{language}: {}",
+            ran.err
+        );
     }
     let things = home.path.join("things").display().to_string();
     let ran = home.run(&["model", "export", &models, "--to", "td", "--dir", &things]);
@@ -224,10 +232,18 @@ fn documents_are_applied_as_they_are() {
     let set = home.file("set.json", &format!("[{LAMP},{SMART}]"));
     let ran = home.run(&["apply", "-f", &set]);
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert!(ran.out.contains("interface/dtmi:test:smartLamp;1 created"), "{}", ran.out);
+    assert!(
+        ran.out.contains("interface/dtmi:test:smartLamp;1 created"),
+        "{}",
+        ran.out
+    );
     let ran = home.run(&["get", "interfaces", "dtmi:test:lamp;1", "-o", "json"]);
     let held: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(held["spec"]["dtdl"]["@id"], "dtmi:test:lamp;1", "{}", ran.out);
+    assert_eq!(
+        held["spec"]["dtdl"]["@id"], "dtmi:test:lamp;1",
+        "{}",
+        ran.out
+    );
     let again = home.run(&["apply", "-f", &set]);
     assert!(again.out.contains("unchanged"), "{}", again.out);
 }

@@ -21,7 +21,7 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let picture = picture(&load::load(&args.paths, Reading::Strict)?.model());
+    let picture = picture(load::load(&args.paths, Reading::Strict)?.model());
     output::write(&match args.to.as_str() {
         "mermaid" => picture.mermaid(),
         _ => picture.dot(),
