@@ -96,7 +96,7 @@ impl Reader<'_> {
             };
             let problem = json::parse(text.as_bytes())
                 .ok()
-                .and_then(|document| primitive.problem(&document.root));
+                .and_then(|document| primitive.problem_of_literal(&document.root));
             if let Some(problem) = problem {
                 let message = format!("{problem}; the {governor} of this element asks for it");
                 self.tell(

@@ -189,6 +189,15 @@ impl Primitive {
         )
     }
 
+    /// What keeps a number that an extension writes beside a schema from being one of its values.
+    ///
+    /// A decimal takes each: its values are strings to keep their digits, and the literal of an
+    /// extension, which is a number, keeps them too. Where the values of a schema are no numbers,
+    /// the schema itself is what is wrong, and is told of elsewhere.
+    pub(crate) fn problem_of_literal(self, node: &Node) -> Option<Problem> {
+        self.is_number().then(|| self.problem(node)).flatten()
+    }
+
     fn is_number(self) -> bool {
         !self.is_text() && !matches!(self, Self::Boolean | Self::String)
     }
