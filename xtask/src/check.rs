@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gemelli-engine", &["gemelli-event", "gemelli-model"]),
     ("gemelli-store", &["gemelli-event", "gemelli-model"]),
     ("gemelli-auth", &[]),
+    ("gemelli-ui", &[]),
     (
         "gemelli-query",
         &["gemelli-engine", "gemelli-event", "gemelli-model"],
@@ -47,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "gemelli-node",
             "gemelli-query",
             "gemelli-store",
+            "gemelli-ui",
         ],
     ),
     ("gemelli-client", &["gemelli-event", "gemelli-model"]),

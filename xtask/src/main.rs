@@ -10,6 +10,7 @@ mod first_run;
 mod step;
 mod test;
 mod tools;
+mod ui;
 
 use std::process::ExitCode;
 

@@ -127,6 +127,7 @@ pub fn build(what: &str, command: &mut Command) -> Done {
 
 /// Builds the program with the profile that demo, test and bench share.
 pub fn build_gemelli() -> Done {
+    crate::ui::build();
     build(
         "building gemelli (the first time compiles about 300 crates)",
         cargo().args(["build", "--release", "--package", "gemelli"]),

@@ -2,7 +2,7 @@
 
 use crate::{
     step::{self, Done, Failed},
-    tools,
+    tools, ui,
 };
 use std::{
     collections::BTreeMap,
@@ -84,6 +84,7 @@ pub fn run(args: &[String]) -> Done {
         }
     }
     tools::prepare(install)?;
+    ui::build();
     step::build(
         "building the tests (the first time compiles about 350 crates)",
         step::cargo().args(["test", "--release", "--workspace", "--no-run"]),

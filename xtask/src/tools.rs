@@ -41,6 +41,11 @@ pub const TOOLS: &[Tool] = &[
         source: Source::Apt(&["iproute2"]),
     },
     Tool {
+        name: "chromium",
+        found: || on_path("chromium"),
+        source: Source::Apt(&["chromium"]),
+    },
+    Tool {
         name: "paho-mqtt",
         found: || {
             step::output(
@@ -184,18 +189,9 @@ fn pip(names: &[&str]) {
 }
 
 fn npm() {
-    report(
-        "npm ci (ui/node_modules)",
-        Command::new("npm")
-            .args([
-                "ci",
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-                "--silent",
-            ])
-            .current_dir(step::root().join("ui")),
-    );
+    if let Err(step::Failed(why)) = crate::ui::install(&step::root().join("ui")) {
+        eprintln!("   {why}: what needs it is skipped");
+    }
 }
 
 /// An install that fails costs skips, which are counted, not the whole run.

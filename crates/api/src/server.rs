@@ -210,10 +210,7 @@ pub async fn serve(
 /// Everything that is served. Each operation has a row in `guard/routes.rs`.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
-        .route("/", get(page::index))
-        .route("/page/style.css", get(page::style))
-        .route("/page/page.js", get(page::script))
-        .route("/page/icon.svg", get(page::icon))
+        .merge(page::routes())
         .merge(digitaltwins::routes())
         .merge(events::routes())
         .merge(objects::routes())

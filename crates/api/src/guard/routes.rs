@@ -58,6 +58,8 @@ use About::{Node, Twin};
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     row("GET", "/", READ, Node),
+    row("GET", "/assets/{name}", READ, Node),
+    row("GET", "/page", READ, Node),
     row("GET", "/page/style.css", READ, Node),
     row("GET", "/page/page.js", READ, Node),
     row("GET", "/page/icon.svg", READ, Node),

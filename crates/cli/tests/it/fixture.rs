@@ -141,8 +141,13 @@ impl Server {
             free,
         ];
         args.extend(flags);
+        Self::launch(home, &args)
+    }
+
+    /// `gemelli` with these arguments, which run a server in the foreground.
+    pub fn launch(home: Home, args: &[&str]) -> Self {
         let log = fs::File::create(home.path.join("up.log")).unwrap();
-        let mut command = home.gemelli(&args);
+        let mut command = home.gemelli(args);
         let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let context = home.path.join(".local/state/gemelli/context.json");
         let started = Instant::now();
@@ -171,6 +176,11 @@ impl Server {
             home,
             child,
         }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The port of the MQTT listener.

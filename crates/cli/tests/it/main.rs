@@ -3,6 +3,7 @@
 
 mod adt;
 mod beyond;
+mod dashboard;
 mod demo;
 mod docs;
 mod errors;
