@@ -101,6 +101,8 @@ export interface Overview {
   };
   mqtt: { connections: number; sessions: number };
   deadLetters: { total: number; latest: Letter[] };
+  /** Places of the model that have an air-quality index over others, worst first. */
+  airQuality: { name: string; index: number | null; category: string | null }[];
   addresses: { name: string; address: string }[];
   next: string[];
 }

@@ -178,7 +178,7 @@ async fn the_overview_is_one_page_and_one_stream() {
     let empty = server.get("/v1/overview").await.expect(200).json();
     assert_eq!(empty["twins"]["count"], 0);
     assert!(!empty["next"].as_array().unwrap().is_empty());
-    let page = server.get("/").await.expect(200);
+    let page = server.get("/page").await.expect(200);
     assert_eq!(
         page.header("content-type"),
         Some("text/html; charset=utf-8")
@@ -196,6 +196,15 @@ async fn the_overview_is_one_page_and_one_stream() {
             "{name} asks elsewhere"
         );
     }
+    let first = server.get("/").await.expect(200);
+    assert_eq!(first.header("content-security-policy"), Some(policy));
+    assert_eq!(first.header("cache-control"), Some("no-cache"));
+    assert!(
+        first.body.contains("<title>Gemelli</title>"),
+        "{}",
+        first.body
+    );
+    server.get("/assets/none.js").await.expect(404);
     server.apply(ROOMS).await;
     let mut stream = server.stream("/v1/overview/stream", &[]).await;
     let mut picture = stream.next().await.data;
