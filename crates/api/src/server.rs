@@ -16,7 +16,6 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use bytes::Bytes;
 use gemelli_auth::{Access, loopback};
