@@ -371,7 +371,9 @@ fn shape(schema: &Schema, depth: usize) -> (Json, bool) {
         }
         Schema::Object(object) => {
             let mut all = true;
-            let mut taken = Vec::new();
+            // Names that stay as they are come first: none that is made may be one of them.
+            let sound_ones = object.fields.iter().filter(|field| is_sound(&field.name));
+            let mut taken: Vec<String> = sound_ones.map(|field| field.name.to_string()).collect();
             let fields: Vec<Json> = object
                 .fields
                 .iter()
@@ -380,9 +382,12 @@ fn shape(schema: &Schema, depth: usize) -> (Json, bool) {
                     all &= exact && is_sound(&field.name);
                     let name = match is_sound(&field.name) {
                         true => field.name.to_string(),
-                        false => sound(&field.name, &taken),
+                        false => {
+                            let made = sound(&field.name, &taken);
+                            taken.push(made.clone());
+                            made
+                        }
                     };
-                    taken.push(name.clone());
                     json!({"name": name, "schema": of})
                 })
                 .collect();
