@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -92,6 +93,7 @@ fn shell(command: &str, clone: &Path, home: &Path) -> Command {
     };
     let mut shell = Command::new("sh");
     shell
+        .process_group(0)
         .args(["-c", &format!("exec {command} 2>&1")])
         .current_dir(clone)
         .env("CARGO_HOME", kept("CARGO_HOME", ".cargo"))
@@ -210,12 +212,10 @@ fn get(address: &str, path: &str) -> std::io::Result<String> {
         .unwrap_or_default())
 }
 
+/// What Ctrl-C does: everything that the command started hears of it.
 fn interrupt(child: &Child) -> Done {
     Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()?;
-    Command::new("pkill")
-        .args(["-INT", "-P", &child.id().to_string()])
+        .args(["-INT", "--", &format!("-{}", child.id())])
         .status()?;
     Ok(())
 }
