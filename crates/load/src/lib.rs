@@ -1,7 +1,7 @@
 //! Device simulator, reference values and load generators.
 //!
 //! The city's devices ([`fleet`]), what they report and when ([`workload`], [`payload`]), and what
-//! the twins must come to ([`reference`]). Everything but the network side follows from a seed.
+//! the twins must come to ([`mod@reference`]). Everything but the network side follows from a seed.
 //! Nothing here shares code with the engine.
 
 pub mod bench;

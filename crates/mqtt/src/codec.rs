@@ -2,7 +2,7 @@
 //!
 //! PUBLISH and its acknowledgements, which are nearly all packets, are read and written here: without
 //! allocation, and with the reason codes that the specification wants. The rare packets go through the
-//! codec crate in [`rare`].
+//! codec crate in `rare`.
 
 mod outgoing;
 mod rare;

@@ -7,7 +7,7 @@
 //!
 //! The element graph is seen through [`Schemas`]. Promises: time linear in the value but for the
 //! look-ups, no more than [`VIOLATIONS`] told, recursion no deeper than the value, which
-//! [`json`](super::json) bounds. Does not: change or complete a value.
+//! [`json`] bounds. Does not: change or complete a value.
 
 mod model;
 mod primitive;
